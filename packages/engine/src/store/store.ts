@@ -2,8 +2,6 @@
  * The embedded database: what exists is committed here before the kernel is asked for it.
  * Each kind of record is one table of documents, cached in memory, written through in a transaction.
  */
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 
 /** One table of JSON documents by id. Reads come from memory; writes are committed before they return. */

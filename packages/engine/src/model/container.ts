@@ -1,0 +1,142 @@
+/** Containers as the engine knows them: what was asked for, what was resolved, and the state they are in. Pure. */
+import type { ContainerId, EndpointId, ImageId, NetworkId, SandboxId } from '../base/ids.ts';
+
+/** Where a container's network comes from. */
+export type NetworkMode =
+  | { readonly kind: 'network'; readonly network: string }
+  | { readonly kind: 'container'; readonly container: string }
+  | { readonly kind: 'host' }
+  | { readonly kind: 'none' };
+
+/** What runs inside, after the image's configuration was merged in. */
+export interface ContainerConfig {
+  readonly hostname: string;
+  readonly domainname: string;
+  readonly user: string;
+  readonly attachStdin: boolean;
+  readonly attachStdout: boolean;
+  readonly attachStderr: boolean;
+  readonly tty: boolean;
+  readonly openStdin: boolean;
+  readonly stdinOnce: boolean;
+  readonly env: readonly string[];
+  readonly cmd: readonly string[] | null;
+  readonly entrypoint: readonly string[] | null;
+  /** As the client wrote it. */
+  readonly image: string;
+  readonly workingDir: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly exposedPorts: readonly string[];
+  readonly stopSignal: string;
+  /** Seconds between the stop signal and SIGKILL; absent: the daemon's default of 10. */
+  readonly stopTimeoutSeconds?: number;
+}
+
+export interface BindMount {
+  readonly source: string;
+  readonly destination: string;
+  readonly readonly: boolean;
+  /** As the client wrote it. */
+  readonly text: string;
+}
+
+/** How the container sits on its host. */
+export interface HostConfig {
+  readonly networkMode: NetworkMode;
+  /** As `inspect` shows it. */
+  readonly networkModeText: string;
+  readonly autoRemove: boolean;
+  readonly binds: readonly BindMount[];
+  readonly tmpfs: Readonly<Record<string, string>>;
+  readonly capAdd: readonly string[];
+  readonly capDrop: readonly string[];
+  readonly readonlyRootfs: boolean;
+  readonly dns: readonly string[];
+  readonly dnsSearch: readonly string[];
+  readonly dnsOptions: readonly string[];
+  readonly extraHosts: readonly string[];
+  readonly groupAdd: readonly string[];
+  readonly utsMode: 'private' | 'host';
+  readonly shmSizeBytes: number;
+  readonly sysctls: Readonly<Record<string, string>>;
+  readonly securityOpt: readonly string[];
+  readonly rlimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
+  readonly oomScoreAdj: number;
+  readonly resources: ResourceLimits;
+  readonly cgroupParent: string;
+}
+
+/** Zero or absent means no limit. */
+export interface ResourceLimits {
+  readonly memoryBytes?: number;
+  /** Memory and swap together; -1 is unlimited. */
+  readonly memorySwapBytes?: number;
+  readonly memoryReservationBytes?: number;
+  /** Billionths of a CPU. */
+  readonly nanoCpus?: number;
+  readonly cpuShares?: number;
+  readonly cpuPeriodMicroseconds?: number;
+  readonly cpuQuotaMicroseconds?: number;
+  readonly cpusetCpus?: string;
+  readonly cpusetMems?: string;
+  readonly pidsLimit?: number;
+}
+
+/** How one container wants to sit on one network; stored by the network's name as the client gave it. */
+export interface EndpointSettings {
+  readonly aliases: readonly string[];
+  readonly links: readonly string[];
+  readonly ipv4Address?: string;
+  readonly ipv6Address?: string;
+  readonly macAddress?: string;
+  readonly driverOptions: Readonly<Record<string, string>>;
+  readonly gatewayPriority: number;
+  /** Filled at the first start; from then on it wins over the name. */
+  readonly networkId?: NetworkId;
+}
+
+export type ContainerStatus = 'created' | 'running' | 'exited' | 'dead';
+
+export interface ContainerState {
+  readonly status: ContainerStatus;
+  /** In the daemon's PID namespace; 0 when not running. */
+  readonly pid: number;
+  /** The kernel's start time of that process, so that a reused pid is not taken for it. */
+  readonly processStartTime?: string;
+  readonly exitCode: number;
+  readonly error: string;
+  readonly oomKilled: boolean;
+  /** RFC 3339 with nanoseconds; Go's zero time when it never happened. */
+  readonly startedAt: string;
+  readonly finishedAt: string;
+}
+
+/** `0001-01-01T00:00:00Z`: how Docker's clients expect "never". */
+export const zeroTime = '0001-01-01T00:00:00Z';
+
+export interface ContainerRecord {
+  readonly id: ContainerId;
+  /** Without the leading slash. */
+  readonly name: string;
+  readonly createdAt: string;
+  readonly imageId: ImageId;
+  /** The program and its arguments: entrypoint and command in one. */
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly config: ContainerConfig;
+  readonly host: HostConfig;
+  /** By network name, in the order the client gave. */
+  readonly networks: Readonly<Record<string, EndpointSettings>>;
+  readonly state: ContainerState;
+  /** While it runs: the namespace it lives in; absent in host mode. */
+  readonly sandboxId?: SandboxId;
+  readonly endpointIds: readonly EndpointId[];
+  /** Set as soon as removal begins, so that a crash in the middle is finished at the next start. */
+  readonly removing?: boolean;
+  /** Signal that `docker stop` or `kill` sent last; a later restart policy looks at it. */
+  readonly stoppedByUser?: boolean;
+}
+
+export function isRunning(container: ContainerRecord): boolean {
+  return container.state.status === 'running';
+}

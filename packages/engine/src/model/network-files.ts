@@ -1,0 +1,111 @@
+/**
+ * The three files that tell programs in a container about its network: what goes into hosts, hostname and
+ * resolv.conf in each mode. Pure text; see hosts(5) and resolv.conf(5).
+ */
+
+export interface HostsEntry {
+  readonly address: string;
+  readonly names: readonly string[];
+}
+
+const loopbackIpv4: readonly HostsEntry[] = [{ address: '127.0.0.1', names: ['localhost'] }];
+
+const loopbackIpv6: readonly HostsEntry[] = [
+  { address: '::1', names: ['localhost', 'ip6-localhost', 'ip6-loopback'] },
+  { address: 'fe00::', names: ['ip6-localnet'] },
+  { address: 'ff00::', names: ['ip6-mcastprefix'] },
+  { address: 'ff02::1', names: ['ip6-allnodes'] },
+  { address: 'ff02::2', names: ['ip6-allrouters'] },
+];
+
+export interface HostsFile {
+  /** Whether the sandbox has IPv6 at all; without it programs must not be told of `::1`. */
+  readonly ipv6: boolean;
+  readonly extraHosts: readonly HostsEntry[];
+  /** The container's own addresses, and by which names it knows itself. */
+  readonly own: readonly HostsEntry[];
+}
+
+export function formatHostsFile(file: HostsFile): string {
+  const entries = [...loopbackIpv4, ...(file.ipv6 ? loopbackIpv6 : []), ...file.extraHosts, ...file.own];
+  return entries.map(({ address, names }) => `${address}\t${names.join(' ')}\n`).join('');
+}
+
+/** By which names a container knows itself: the full name first when there is a domain. */
+export function ownNames(hostname: string, domainname: string): string[] {
+  const full = domainname === '' ? hostname : `${hostname}.${domainname}`;
+  const short = hostname.split('.', 1)[0]!;
+  return full === short ? [full] : [full, short];
+}
+
+export interface ResolverConfig {
+  readonly nameservers: readonly string[];
+  readonly search: readonly string[];
+  readonly options: readonly string[];
+  /** Lines of other directives, as they were. */
+  readonly others: readonly string[];
+}
+
+/** Reads a resolv.conf: the last `search` or `domain` line counts, options accumulate, comments are dropped. */
+export function parseResolvConf(text: string): ResolverConfig {
+  const nameservers: string[] = [];
+  const options: string[] = [];
+  const others: string[] = [];
+  let search: string[] = [];
+  for (const line of text.split('\n')) {
+    const [keyword = '', ...values] = line
+      .replace(/[#;].*/, '')
+      .trim()
+      .split(/\s+/);
+    if (keyword === 'nameserver' && values[0]) nameservers.push(values[0]);
+    else if (keyword === 'search' || keyword === 'domain') search = values;
+    else if (keyword === 'options') options.push(...values);
+    else if (keyword !== '') others.push([keyword, ...values].join(' '));
+  }
+  return { nameservers, search, options, others };
+}
+
+export function formatResolvConf(config: ResolverConfig): string {
+  return [
+    ...config.nameservers.map((server) => `nameserver ${server}`),
+    ...(config.search.length > 0 ? [`search ${config.search.join(' ')}`] : []),
+    ...(config.options.length > 0 ? [`options ${config.options.join(' ')}`] : []),
+    ...config.others,
+  ]
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+/** What a container or the daemon asks for; an empty list leaves the host's values. */
+export interface ResolverOverrides {
+  readonly dns: readonly string[];
+  readonly dnsSearch: readonly string[];
+  readonly dnsOptions: readonly string[];
+}
+
+/** Each list that is given replaces the host's values completely; a search domain of `.` removes them. */
+export function overrideResolver(host: ResolverConfig, overrides: ResolverOverrides): ResolverConfig {
+  const search = overrides.dnsSearch.length > 0 ? overrides.dnsSearch : host.search;
+  return {
+    nameservers: overrides.dns.length > 0 ? overrides.dns : host.nameservers,
+    search: search.includes('.') ? [] : search,
+    options: overrides.dnsOptions.length > 0 ? overrides.dnsOptions : host.options,
+    others: host.others,
+  };
+}
+
+/** Asked when the host has no server that a container could reach. */
+const publicServersIpv4 = ['8.8.8.8', '8.8.4.4'];
+const publicServersIpv6 = ['2001:4860:4860::8888', '2001:4860:4860::8844'];
+
+/**
+ * A host's configuration as a container on a network of its own can use it: servers on the host's loopback, and
+ * IPv6 ones where the container has no IPv6, are out of its reach.
+ */
+export function reachableResolver(config: ResolverConfig, ipv6: boolean): ResolverConfig {
+  const reachable = config.nameservers.filter(
+    (server) => !/^(127\.|::1$|::ffff:127\.)/.test(server) && (ipv6 || !server.includes(':')),
+  );
+  const fallback = [...publicServersIpv4, ...(ipv6 ? publicServersIpv6 : [])];
+  return { ...config, nameservers: reachable.length > 0 ? reachable : fallback };
+}
