@@ -1,0 +1,126 @@
+/**
+ * The OCI runtime configuration (config.json), as far as we fill it in.
+ * Source: OCI Runtime Specification 1.0.2, config.md and config-linux.md. Names are the specification's own.
+ */
+
+/** One entry of `mounts`. `options` are fstab-style words, or ones that runc knows such as `rbind`. */
+export interface OciMount {
+  readonly destination: string;
+  readonly source: string;
+  readonly type: string;
+  readonly options: readonly string[];
+}
+
+export interface OciRlimit {
+  /** `RLIMIT_NOFILE` and the like, see getrlimit(2). */
+  readonly type: string;
+  readonly soft: number;
+  readonly hard: number;
+}
+
+export interface OciNamespace {
+  readonly type: 'mount' | 'network' | 'uts' | 'pid' | 'ipc' | 'user' | 'cgroup';
+  /** An existing namespace to join; absent: a new one. */
+  readonly path?: string;
+}
+
+export interface OciDevice {
+  readonly type: 'c' | 'b';
+  readonly path: string;
+  readonly major: number;
+  readonly minor: number;
+  readonly fileMode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface OciDeviceRule {
+  readonly allow: boolean;
+  readonly type?: 'a' | 'c' | 'b';
+  readonly major?: number;
+  readonly minor?: number;
+  readonly access: string;
+}
+
+export interface OciSeccompArgument {
+  readonly index: number;
+  readonly value: number;
+  readonly valueTwo?: number;
+  readonly op: 'SCMP_CMP_EQ' | 'SCMP_CMP_NE' | 'SCMP_CMP_MASKED_EQ' | 'SCMP_CMP_LT' | 'SCMP_CMP_GT';
+}
+
+export interface OciSeccompRule {
+  readonly names: readonly string[];
+  readonly action: 'SCMP_ACT_ALLOW' | 'SCMP_ACT_ERRNO';
+  readonly errnoRet?: number;
+  readonly args?: readonly OciSeccompArgument[];
+}
+
+export interface OciSeccomp {
+  readonly defaultAction: 'SCMP_ACT_ERRNO';
+  readonly defaultErrnoRet: number;
+  readonly architectures: readonly string[];
+  readonly syscalls: readonly OciSeccompRule[];
+}
+
+export interface OciCapabilities {
+  readonly bounding: readonly string[];
+  readonly effective: readonly string[];
+  readonly permitted: readonly string[];
+  readonly inheritable: readonly string[];
+  readonly ambient: readonly string[];
+}
+
+export interface OciResources {
+  readonly devices: readonly OciDeviceRule[];
+  readonly memory?: {
+    readonly limit?: number;
+    readonly swap?: number;
+    readonly reservation?: number;
+    readonly swappiness?: number;
+    readonly disableOOMKiller?: boolean;
+  };
+  readonly cpu?: {
+    readonly shares?: number;
+    readonly quota?: number;
+    readonly period?: number;
+    readonly cpus?: string;
+    readonly mems?: string;
+  };
+  readonly pids?: { readonly limit: number };
+  readonly blockIO?: { readonly weight?: number };
+}
+
+export interface OciSpec {
+  readonly ociVersion: string;
+  readonly process: {
+    readonly terminal: boolean;
+    readonly user: {
+      readonly uid: number;
+      readonly gid: number;
+      readonly additionalGids: readonly number[];
+      readonly umask?: number;
+    };
+    readonly args: readonly string[];
+    readonly env: readonly string[];
+    readonly cwd: string;
+    readonly capabilities: OciCapabilities;
+    readonly rlimits: readonly OciRlimit[];
+    readonly noNewPrivileges: boolean;
+    readonly oomScoreAdj: number;
+  };
+  readonly root: { readonly path: string; readonly readonly: boolean };
+  readonly hostname?: string;
+  readonly mounts: readonly OciMount[];
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly linux: {
+    readonly sysctl: Readonly<Record<string, string>>;
+    readonly resources: OciResources;
+    readonly cgroupsPath: string;
+    readonly namespaces: readonly OciNamespace[];
+    readonly devices: readonly OciDevice[];
+    readonly seccomp?: OciSeccomp;
+    readonly maskedPaths: readonly string[];
+    readonly readonlyPaths: readonly string[];
+  };
+}
