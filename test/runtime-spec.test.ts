@@ -1,6 +1,7 @@
 /** What the generated runtime configuration does to a real process: runc runs it inside private namespaces. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { arch, release, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -57,7 +58,7 @@ function input(script: string, changes: Partial<OciSpecInput> = {}): OciSpecInpu
     pid: 'private',
     ipc: 'private',
     cgroupsPath: `/${cgroupName}`,
-    cgroupVersion: 1,
+    cgroupVersion: existsSync('/sys/fs/cgroup/cgroup.controllers') ? 2 : 1,
     capabilities: defaultCapabilities,
     privileged: false,
     noNewPrivileges: false,
@@ -189,7 +190,7 @@ test('privileged runs unfiltered and may mount', async () => {
 
 test('nothing stays behind in the cgroup hierarchies', async () => {
   for (const hierarchy of await readdir('/sys/fs/cgroup')) {
-    const groups = await readdir(join('/sys/fs/cgroup', hierarchy)).catch(() => []);
+    const groups = await readdir(join('/sys/fs/cgroup', hierarchy)).catch((): string[] => []);
     assert.equal(groups.includes(cgroupName), false, hierarchy);
   }
 });
