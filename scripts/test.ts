@@ -8,7 +8,7 @@
  * With CI=true a skipped test counts as a failure: a machine that cannot run everything proves nothing.
  */
 import { globSync } from 'node:fs';
-import { relative } from 'node:path';
+import { resolve } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
@@ -25,7 +25,7 @@ function allFiles(): string[] {
 
 process.chdir(repository);
 const chosen = process.argv.slice(2);
-const files = chosen.length > 0 ? chosen.map((path) => relative(repository, path)) : allFiles();
+const files = (chosen.length > 0 ? chosen : allFiles()).map((path) => resolve(path));
 
 // Labs mostly wait for the kernel, so more files than processors run at a time.
 const stream = run({ files, concurrency: 4, timeout: 240_000 });
