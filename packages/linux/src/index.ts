@@ -1,0 +1,76 @@
+/** @seaway/linux: the Linux kernel's networking for Node. Each module's first comment says what it owns. */
+export { errnoName, errnoNumber, isErrno, LinuxError } from './errno.ts';
+export {
+  isMountPoint,
+  type MountEntry,
+  type MountFlag,
+  type MountRequest,
+  mount,
+  mounts,
+  parseMountInfo,
+  unmount,
+} from './mount.ts';
+export { MalformedMessageError } from './netlink/codec.ts';
+export {
+  type Address,
+  type AddressFilter,
+  deleteAddress,
+  type NewAddress,
+  newAddress,
+} from './netlink/route/address.ts';
+export {
+  type BridgeOptions,
+  type BridgePortOptions,
+  deleteLink,
+  type Link,
+  type LinkChanges,
+  type LinkFilter,
+  type LinkReference,
+  type LinkStatistics,
+  type MacvlanOptions,
+  type NewLink,
+  newLink,
+  setLink,
+  type VethPeer,
+  type VxlanOptions,
+} from './netlink/route/link.ts';
+export {
+  deleteNeighbour,
+  type FdbKey,
+  type Neighbour,
+  type NeighbourFilter,
+  type NeighbourKey,
+  type NeighbourState,
+  type NewNeighbour,
+  newNeighbour,
+} from './netlink/route/neighbour.ts';
+export {
+  deleteRoute,
+  type NewRoute,
+  newRoute,
+  type Route,
+  type RouteFilter,
+  type RouteKey,
+  type RouteTypeName,
+  RT_TABLE_LOCAL,
+  RT_TABLE_MAIN,
+  RTPROT_BOOT,
+  RTPROT_KERNEL,
+  RTPROT_STATIC,
+} from './netlink/route/route.ts';
+export type { ScopeName } from './netlink/route/scope.ts';
+export { type RouteRequest, RouteSocket } from './netlink/route-socket.ts';
+export { NetlinkError } from './netlink/socket.ts';
+export {
+  createNamespace,
+  isNamespace,
+  NamespaceHandle,
+  type NamespacePlace,
+  namespaceIdentity,
+  openNamespace,
+  removeNamespace,
+  runInNamespace,
+} from './netns.ts';
+export { isProcessAlive, openProcess, processStartTime } from './process.ts';
+export { closeFd, connectSeqpacket, sendMessage, shutdownWrite } from './seqpacket.ts';
+export { readSysctl, type SysctlPath, writeSysctl } from './sysctl.ts';

@@ -1,0 +1,256 @@
+/**
+ * The C library through foreign calls: one checked wrapper for each call that Node does not offer.
+ *
+ * This is the only module that knows koffi (nftables.ts loads its own library on top of it). Every
+ * call here is synchronous and runs on the calling thread; the ones that can sleep in the kernel
+ * (setns, unshare, mount, umount2, a blocking recv) belong on a KernelThread. Failures throw LinuxError.
+ * Constants are those of x86-64 and arm64, which agree wherever we use them.
+ */
+import koffi from 'koffi';
+import { errnoName, LinuxError } from './errno.ts';
+
+const library = koffi.load('libc.so.6');
+
+const c = {
+  bind: library.func('int bind(int fd, const uint8_t *address, uint32_t length)'),
+  close: library.func('int close(int fd)'),
+  connect: library.func('int connect(int fd, const uint8_t *address, uint32_t length)'),
+  dup3: library.func('int dup3(int fd, int target, int flags)'),
+  eventfd: library.func('int eventfd(uint initial, int flags)'),
+  fcntl: library.func('int fcntl(int fd, int command, int64 argument)'),
+  getsockname: library.func('int getsockname(int fd, uint8_t *address, uint32_t *length)'),
+  mount: library.func(
+    'int mount(const char *source, const char *target, const char *type, uint64 flags, const char *data)',
+  ),
+  open: library.func('int open(const char *path, int flags, uint mode)'),
+  poll: library.func('int poll(uint8_t *fds, uint64 count, int timeout)'),
+  read: library.func('int64 read(int fd, uint8_t *buffer, uint64 length)'),
+  recv: library.func('int64 recv(int fd, uint8_t *buffer, uint64 length, int flags)'),
+  send: library.func('int64 send(int fd, const uint8_t *buffer, uint64 length, int flags)'),
+  setns: library.func('int setns(int fd, int type)'),
+  setsockopt: library.func(
+    'int setsockopt(int fd, int level, int option, const uint8_t *value, uint32_t length)',
+  ),
+  getsockopt: library.func('int getsockopt(int fd, int level, int option, uint8_t *value, uint32_t *length)'),
+  shutdown: library.func('int shutdown(int fd, int how)'),
+  socket: library.func('int socket(int family, int type, int protocol)'),
+  socketpair: library.func('int socketpair(int family, int type, int protocol, int *fds)'),
+  syscall: library.func('int64 syscall(int64 number, int64 a, int64 b, int64 c)'),
+  umount2: library.func('int umount2(const char *target, int flags)'),
+  unshare: library.func('int unshare(int flags)'),
+  write: library.func('int64 write(int fd, const uint8_t *buffer, uint64 length)'),
+} as const;
+
+/** Address families. Source: linux/socket.h. */
+export const AF_UNSPEC = 0;
+export const AF_UNIX = 1;
+export const AF_INET = 2;
+export const AF_BRIDGE = 7;
+export const AF_INET6 = 10;
+export const AF_NETLINK = 16;
+
+/** Socket types and flags. Source: linux/net.h. */
+export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
+export const SOCK_RAW = 3;
+export const SOCK_SEQPACKET = 5;
+export const SOCK_NONBLOCK = 0o4000;
+export const SOCK_CLOEXEC = 0o2000000;
+
+/** Socket options. Source: asm-generic/socket.h, linux/netlink.h. */
+export const SOL_SOCKET = 1;
+export const SO_RCVBUF = 8;
+export const SO_RCVTIMEO = 20;
+export const SO_RCVBUFFORCE = 33;
+export const SOL_NETLINK = 270;
+
+/** Message flags. Source: linux/socket.h. */
+export const MSG_PEEK = 0x2;
+export const MSG_TRUNC = 0x20;
+export const MSG_DONTWAIT = 0x40;
+export const MSG_NOSIGNAL = 0x4000;
+
+/** poll(2) events. Source: asm-generic/poll.h. */
+export const POLLIN = 0x1;
+export const POLLERR = 0x8;
+export const POLLHUP = 0x10;
+export const POLLNVAL = 0x20;
+
+/** open(2) flags. O_DIRECTORY differs between x86-64 and arm64 and is left out. */
+export const O_RDONLY = 0;
+export const O_RDWR = 2;
+export const O_CREAT = 0o100;
+export const O_EXCL = 0o200;
+export const O_NONBLOCK = 0o4000;
+export const O_CLOEXEC = 0o2000000;
+export const O_PATH = 0o10000000;
+
+/** Namespace flags. Source: linux/sched.h. */
+export const CLONE_NEWNS = 0x00020000;
+export const CLONE_NEWNET = 0x40000000;
+
+export const EFD_CLOEXEC = SOCK_CLOEXEC;
+export const EFD_NONBLOCK = SOCK_NONBLOCK;
+
+const SHUT_WR = 1;
+const F_DUPFD_CLOEXEC = 1030;
+
+/** Throws LinuxError for the call that has just failed. `what` is a thunk so that success builds no text. */
+function fail(syscall: string, what?: string): never {
+  throw new LinuxError(koffi.errno(), syscall, what);
+}
+
+/** Repeats a call that a signal interrupted, and throws what else went wrong. */
+function check(result: number, syscall: string, what?: string): number {
+  return result < 0 ? fail(syscall, what) : result;
+}
+
+/** socket(2). The descriptor is always close-on-exec. Throws LinuxError. */
+export function socket(family: number, type: number, protocol = 0): number {
+  return check(c.socket(family, type | SOCK_CLOEXEC, protocol), 'socket');
+}
+
+/** socketpair(2) of AF_UNIX sockets, close-on-exec. Throws LinuxError. */
+export function socketpair(type: number): [number, number] {
+  const fds = new Int32Array(2);
+  check(c.socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds), 'socketpair');
+  return [fds[0]!, fds[1]!];
+}
+
+/** bind(2) with an encoded sockaddr. Throws LinuxError. */
+export function bind(fd: number, address: Uint8Array): void {
+  check(c.bind(fd, address, address.length), 'bind');
+}
+
+/** connect(2) with an encoded sockaddr; `what` names the peer in the error. Throws LinuxError. */
+export function connect(fd: number, address: Uint8Array, what = 'connect'): void {
+  check(c.connect(fd, address, address.length), 'connect', what);
+}
+
+/** getsockname(2): the encoded sockaddr. Throws LinuxError. */
+export function getsockname(fd: number): Uint8Array {
+  const address = new Uint8Array(128);
+  const length = new Uint32Array([address.length]);
+  check(c.getsockname(fd, address, length), 'getsockname');
+  return address.subarray(0, length[0]);
+}
+
+/** setsockopt(2) with an int. Throws LinuxError. */
+export function setsockopt(fd: number, level: number, option: number, value: number): void {
+  const bytes = new Uint8Array(Int32Array.of(value).buffer);
+  check(c.setsockopt(fd, level, option, bytes, bytes.length), 'setsockopt', `set option ${level}/${option}`);
+}
+
+/** getsockopt(2) of an int. Throws LinuxError. */
+export function getsockopt(fd: number, level: number, option: number): number {
+  const value = new Int32Array(1);
+  const length = new Uint32Array([4]);
+  check(c.getsockopt(fd, level, option, new Uint8Array(value.buffer), length), 'getsockopt');
+  return value[0]!;
+}
+
+/** send(2), repeated when a signal interrupts it; returns the bytes taken. Throws LinuxError. */
+export function send(fd: number, data: Uint8Array, flags = 0): number {
+  for (;;) {
+    const sent = c.send(fd, data, data.length, flags) as number;
+    if (sent >= 0) return sent;
+    if (errnoName(koffi.errno()) !== 'EINTR') fail('send');
+  }
+}
+
+/**
+ * recv(2) into `buffer`, repeated when a signal interrupts it; returns its length, 0 at the end of a stream.
+ * With MSG_TRUNC the result is the message's full length even where the buffer was too small. Throws LinuxError.
+ */
+export function recv(fd: number, buffer: Uint8Array, flags = 0): number {
+  for (;;) {
+    const got = c.recv(fd, buffer, buffer.length, flags) as number;
+    if (got >= 0) return got;
+    if (errnoName(koffi.errno()) !== 'EINTR') fail('recv');
+  }
+}
+
+/** read(2). Throws LinuxError. */
+export function read(fd: number, buffer: Uint8Array): number {
+  for (;;) {
+    const got = c.read(fd, buffer, buffer.length) as number;
+    if (got >= 0) return got;
+    if (errnoName(koffi.errno()) !== 'EINTR') fail('read');
+  }
+}
+
+/** write(2); returns the bytes taken. Throws LinuxError. */
+export function write(fd: number, data: Uint8Array): number {
+  for (;;) {
+    const put = c.write(fd, data, data.length) as number;
+    if (put >= 0) return put;
+    if (errnoName(koffi.errno()) !== 'EINTR') fail('write');
+  }
+}
+
+/** shutdown(2) of the writing side. Throws LinuxError. */
+export function shutdownWrite(fd: number): void {
+  check(c.shutdown(fd, SHUT_WR), 'shutdown');
+}
+
+/**
+ * poll(2) over an array of `struct pollfd` (8 bytes each: i32 fd, i16 events, i16 revents, host order).
+ * Returns how many are ready, 0 after `timeoutMs` (-1 waits for ever) and also when a signal arrived. Throws LinuxError.
+ */
+export function poll(fds: Uint8Array, count: number, timeoutMs: number): number {
+  const ready = c.poll(fds, count, timeoutMs) as number;
+  if (ready >= 0) return ready;
+  return errnoName(koffi.errno()) === 'EINTR' ? 0 : fail('poll');
+}
+
+/** eventfd(2), close-on-exec and non-blocking. Throws LinuxError. */
+export function eventfd(): number {
+  return check(c.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), 'eventfd');
+}
+
+/** open(2), close-on-exec. Throws LinuxError. */
+export function open(path: string, flags: number, mode = 0): number {
+  return check(c.open(path, flags | O_CLOEXEC, mode), 'open', `open ${path}`);
+}
+
+/** close(2). An interrupted close has closed on Linux. Throws LinuxError (EBADF is a bug in the caller). */
+export function close(fd: number): void {
+  if ((c.close(fd) as number) < 0 && errnoName(koffi.errno()) !== 'EINTR') fail('close', `close ${fd}`);
+}
+
+/** A copy of a descriptor, close-on-exec. Throws LinuxError. */
+export function dup(fd: number): number {
+  return check(c.fcntl(fd, F_DUPFD_CLOEXEC, 3), 'fcntl', `duplicate descriptor ${fd}`);
+}
+
+/** dup3(2): makes `target` a copy of `fd`, close-on-exec. Throws LinuxError. */
+export function dup3(fd: number, target: number): number {
+  return check(c.dup3(fd, target, O_CLOEXEC), 'dup3', `duplicate descriptor ${fd} to ${target}`);
+}
+
+/** setns(2): moves the calling thread, and only it, into the namespace that `fd` refers to. Throws LinuxError. */
+export function setns(fd: number, type: number): void {
+  check(c.setns(fd, type), 'setns');
+}
+
+/** unshare(2) for the calling thread. Throws LinuxError. */
+export function unshare(flags: number): void {
+  check(c.unshare(flags), 'unshare');
+}
+
+/** mount(2). Empty strings stand for "none". Throws LinuxError. */
+export function mount(source: string, target: string, type: string, flags: number, data: string): void {
+  const what = type === '' ? `mount ${source} on ${target}` : `mount ${type} on ${target}`;
+  check(c.mount(source, target, type === '' ? null : type, flags, data === '' ? null : data), 'mount', what);
+}
+
+/** umount2(2). Throws LinuxError. */
+export function umount2(target: string, flags: number): void {
+  check(c.umount2(target, flags), 'umount2', `unmount ${target}`);
+}
+
+/** pidfd_open(2): a descriptor that stays bound to this process and polls readable at its exit. Throws LinuxError. */
+export function pidfdOpen(pid: number): number {
+  const SYS_pidfd_open = 434; // asm-generic/unistd.h; the C library has a wrapper only since glibc 2.36
+  return check(Number(c.syscall(SYS_pidfd_open, pid, 0, 0)), 'pidfd_open', `open process ${pid}`);
+}

@@ -1,0 +1,59 @@
+/** Processes: whether one lives, and how to know it again after our own restart. */
+import { readFileSync } from 'node:fs';
+import { isErrno } from './errno.ts';
+import * as libc from './libc.ts';
+
+/** Opens a process: the descriptor stays bound to it and polls readable at its exit. Throws LinuxError (ESRCH: gone). */
+export function openProcess(pid: number): number {
+  return libc.pidfdOpen(pid);
+}
+
+/** Whether a process with this id exists and has not ended (a zombie has). */
+export function isProcessAlive(pid: number): boolean {
+  const stat = readStat(pid);
+  return stat !== undefined && stat.state !== 'Z' && stat.state !== 'X';
+}
+
+/**
+ * When the process started, in clock ticks since boot, as text; undefined when there is none.
+ * A process id with the same start time is the same process: ids are reused, these pairs are not.
+ */
+export function processStartTime(pid: number): string | undefined {
+  return readStat(pid)?.startTime;
+}
+
+/** What we take from /proc/PID/stat. */
+export interface ProcessStat {
+  /** One letter; `Z` is a zombie, `X` is dead. */
+  readonly state: string;
+  readonly parentPid: number;
+  /** Field 22. */
+  readonly startTime: string;
+}
+
+/**
+ * Parses the text of /proc/PID/stat (proc_pid_stat(5)). The command in field 2 may itself hold spaces and
+ * parentheses, so fields are counted from the last `)`. Throws SyntaxError.
+ */
+export function parseProcessStat(text: string): ProcessStat {
+  const fields = text
+    .slice(text.lastIndexOf(')') + 1)
+    .trim()
+    .split(' '); // fields[0] is field 3
+  const [state, parentPid] = fields;
+  const startTime = fields[22 - 3];
+  if (!text.includes(')') || state === undefined || startTime === undefined || !/^\d+$/.test(startTime)) {
+    throw new SyntaxError('not the text of a stat file');
+  }
+  return { state, parentPid: Number(parentPid), startTime };
+}
+
+function readStat(pid: number): ProcessStat | undefined {
+  if (!Number.isInteger(pid) || pid <= 0) return undefined;
+  try {
+    return parseProcessStat(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ESRCH')) return undefined; // ESRCH: it ended between open and read
+    throw error;
+  }
+}
