@@ -1,0 +1,27 @@
+/** Progress answers of image import, load and pull: JSON objects one after another, newline separated. */
+import type { Readable } from 'node:stream';
+import type { ProgressMessage } from './types.ts';
+
+/**
+ * Yields the messages of a progress stream as they come.
+ * @throws Error with the engine's sentence when the stream reports one: the status was sent as 200 before
+ * anything could fail.
+ */
+export async function* readProgress(source: Readable): AsyncGenerator<ProgressMessage> {
+  let pending = '';
+  source.setEncoding('utf8');
+  for await (const chunk of source as AsyncIterable<string>) {
+    const lines = (pending + chunk).split('\n');
+    pending = lines.pop()!;
+    for (const line of lines) yield* parseLine(line);
+  }
+  yield* parseLine(pending);
+}
+
+function* parseLine(line: string): Generator<ProgressMessage> {
+  if (line.trim() === '') return;
+  const message = JSON.parse(line) as ProgressMessage;
+  const failure = message.errorDetail?.message ?? message.error;
+  if (failure !== undefined) throw new Error(failure);
+  yield message;
+}

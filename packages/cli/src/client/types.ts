@@ -1,0 +1,150 @@
+/** The parts of the Docker Engine API's answers that the command line reads, and the requests it sends. */
+
+export interface CreateRequest {
+  Hostname: string;
+  Domainname: string;
+  User: string;
+  AttachStdin: boolean;
+  AttachStdout: boolean;
+  AttachStderr: boolean;
+  Tty: boolean;
+  OpenStdin: boolean;
+  StdinOnce: boolean;
+  Env: string[];
+  Cmd: string[] | null;
+  Image: string;
+  WorkingDir: string;
+  Entrypoint: string[] | null;
+  Labels: Record<string, string>;
+  StopSignal?: string;
+  /** Seconds. */
+  StopTimeout?: number;
+  HostConfig: {
+    NetworkMode: string;
+    AutoRemove: boolean;
+    CapAdd: string[];
+    CapDrop: string[];
+    Dns: string[];
+    DnsOptions: string[];
+    DnsSearch: string[];
+    ExtraHosts: string[];
+    ReadonlyRootfs: boolean;
+  };
+  NetworkingConfig: { EndpointsConfig: Record<string, object> };
+}
+
+export interface CreateAnswer {
+  Id: string;
+  Warnings: string[] | null;
+}
+
+export interface WaitAnswer {
+  StatusCode: number;
+  Error?: { Message: string } | null;
+}
+
+export interface PortSummary {
+  IP?: string;
+  PrivatePort: number;
+  PublicPort?: number;
+  Type: string;
+}
+
+export interface ContainerSummary {
+  Id: string;
+  Names: string[];
+  Image: string;
+  ImageID: string;
+  Command: string;
+  /** Unix time in seconds. */
+  Created: number;
+  Ports: PortSummary[] | null;
+  Labels: Record<string, string> | null;
+  State: string;
+  Status: string;
+  NetworkSettings?: { Networks: Record<string, unknown> | null };
+  Mounts?: { Name?: string; Source: string }[] | null;
+}
+
+export interface ContainerDetails {
+  Id: string;
+  Name: string;
+  Config: { Tty: boolean; OpenStdin: boolean };
+  State: { Running: boolean; ExitCode: number };
+  HostConfig: { AutoRemove: boolean };
+}
+
+export interface ImageSummary {
+  Id: string;
+  RepoTags: string[] | null;
+  RepoDigests: string[] | null;
+  /** Unix time in seconds. */
+  Created: number;
+  /** Bytes. */
+  Size: number;
+}
+
+export interface ImageDeletion {
+  Untagged?: string;
+  Deleted?: string;
+}
+
+export interface NetworkSummary {
+  Id: string;
+  Name: string;
+  Driver: string;
+  Scope: string;
+  /** RFC 3339. */
+  Created: string;
+  EnableIPv4?: boolean;
+  EnableIPv6: boolean;
+  Internal: boolean;
+  Labels: Record<string, string> | null;
+}
+
+export interface VersionAnswer {
+  Version: string;
+  ApiVersion: string;
+  MinAPIVersion?: string;
+  GitCommit?: string;
+  Os: string;
+  Arch: string;
+  KernelVersion?: string;
+  Components?: { Name: string; Version: string }[];
+}
+
+export interface InfoAnswer {
+  Containers: number;
+  ContainersRunning: number;
+  ContainersPaused: number;
+  ContainersStopped: number;
+  Images: number;
+  ServerVersion: string;
+  Driver: string;
+  CgroupDriver?: string;
+  CgroupVersion?: string;
+  Plugins?: { Network?: string[] | null };
+  Runtimes?: Record<string, unknown> | null;
+  DefaultRuntime?: string;
+  KernelVersion: string;
+  OperatingSystem: string;
+  OSType: string;
+  Architecture: string;
+  NCPU: number;
+  /** Bytes. */
+  MemTotal: number;
+  Name: string;
+  ID: string;
+  DockerRootDir: string;
+  Debug?: boolean;
+  Labels?: string[] | null;
+  Warnings?: string[] | null;
+}
+
+/** One line of an image operation's progress. */
+export interface ProgressMessage {
+  status?: string;
+  stream?: string;
+  error?: string;
+  errorDetail?: { message: string };
+}

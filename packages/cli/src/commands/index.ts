@@ -1,0 +1,52 @@
+/** All client commands. Each is loaded only when it is asked for. */
+import type { CommandSpec } from './spec.ts';
+
+export interface CommandEntry {
+  readonly summary: string;
+  load(): Promise<{ readonly spec: CommandSpec<never> }>;
+}
+
+/** Commands by full name, in the order help lists them. */
+export const commandTable: Readonly<Record<string, CommandEntry>> = {
+  run: { summary: 'Create a container and start it', load: () => import('./run.ts') },
+  create: { summary: 'Create a container without starting it', load: () => import('./create.ts') },
+  start: { summary: 'Start containers that exist', load: () => import('./start.ts') },
+  ps: { summary: 'List containers', load: () => import('./ps.ts') },
+  logs: { summary: 'Show what a container has written', load: () => import('./logs.ts') },
+  wait: { summary: 'Wait until containers end', load: () => import('./wait.ts') },
+  stop: { summary: 'Stop running containers', load: () => import('./stop.ts') },
+  kill: { summary: 'Send a signal to running containers', load: () => import('./kill.ts') },
+  rm: { summary: 'Remove containers', load: () => import('./rm.ts') },
+  rename: { summary: 'Rename a container', load: () => import('./rename.ts') },
+  inspect: { summary: 'Show everything about an object', load: () => import('./inspect.ts') },
+  images: { summary: 'List images', load: () => import('./images.ts') },
+  import: { summary: 'Make an image of a file system archive', load: () => import('./import.ts') },
+  load: { summary: 'Load images from an archive', load: () => import('./load.ts') },
+  tag: { summary: 'Give an image another name', load: () => import('./tag.ts') },
+  rmi: { summary: 'Remove images', load: () => import('./rmi.ts') },
+  'network ls': { summary: 'List networks', load: () => import('./network-ls.ts') },
+  'network inspect': {
+    summary: 'Show everything about networks',
+    load: () => import('./network-inspect.ts'),
+  },
+  version: { summary: 'Show versions', load: () => import('./version.ts') },
+  info: { summary: 'Show the daemon and its machine', load: () => import('./info.ts') },
+};
+
+/** Finds the command at the start of `words`, and what follows it. */
+export function findCommand(words: readonly string[]): { entry: CommandEntry; rest: string[] } | undefined {
+  for (const length of [2, 1]) {
+    const name = words.slice(0, length).join(' ');
+    if (words.length >= length && Object.hasOwn(commandTable, name)) {
+      return { entry: commandTable[name]!, rest: words.slice(length) };
+    }
+  }
+  return undefined;
+}
+
+/** The names and summaries of all commands, or of those that begin with the word `group`, for help. */
+export function listCommands(group?: string): (readonly [name: string, summary: string])[] {
+  return Object.entries(commandTable)
+    .filter(([name]) => group === undefined || name.startsWith(`${group} `))
+    .map(([name, { summary }]) => [name, summary] as const);
+}
