@@ -75,8 +75,8 @@ export interface ResourceLimits {
   /** Billionths of a CPU. */
   readonly nanoCpus?: number;
   readonly cpuShares?: number;
-  readonly cpuPeriodMicroseconds?: number;
-  readonly cpuQuotaMicroseconds?: number;
+  readonly cpuPeriodUs?: number;
+  readonly cpuQuotaUs?: number;
   readonly cpusetCpus?: string;
   readonly cpusetMems?: string;
   readonly pidsLimit?: number;

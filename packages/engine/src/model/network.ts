@@ -56,7 +56,8 @@ export interface EndpointRecord {
   readonly networkId: NetworkId;
   readonly containerId: ContainerId;
   readonly containerName: string;
-  readonly sandboxId: SandboxId;
+  /** Absent on the network `host`, whose namespace is not the engine's. */
+  readonly sandboxId?: SandboxId;
   /** Dotted quad without prefix length; absent on networks without IPv4. */
   readonly ipv4Address?: string;
   readonly ipv6Address?: string;
@@ -141,7 +142,7 @@ export function defaultBridgeSubnet(
 
 function subnetFromBip(bip: string): SubnetConfig {
   const parsed = parseCidr(bip);
-  if (!parsed || parsed.address.family !== 'ipv4' || parsed.subnet.prefixLength > 30) {
+  if (parsed?.address.family !== 'ipv4' || parsed.subnet.prefixLength > 30) {
     throw invalid(
       'invalid-bip',
       `--bip ${bip}: it should be an IPv4 address with a prefix length of at most 30`,

@@ -1,51 +1,83 @@
 /**
- * The embedded database: what exists is committed here before the kernel is asked for it.
- * Each kind of record is one table of documents, cached in memory, written through in a transaction.
+ * The embedded database: what exists is committed here before the kernel is asked for it. Each kind of record is
+ * one table of documents, cached in memory and written through. One process at a time holds the database.
  */
-import type { DatabaseSync } from 'node:sqlite';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { internal, messageOf, unavailable } from '../base/errors.ts';
+import type { ImageRecord } from '../images/types.ts';
+import type { ContainerRecord } from '../model/container.ts';
+import type { EndpointRecord, NetworkRecord, SandboxRecord } from '../model/network.ts';
+import { DocumentTable } from './document-table.ts';
 
-/** One table of JSON documents by id. Reads come from memory; writes are committed before they return. */
-export class DocumentTable<T extends { readonly id: string }> {
+/** One fact about the installation itself. */
+export interface MetaRecord {
+  readonly id: string;
+  readonly value: string;
+}
+
+export class Store implements Disposable {
+  readonly meta: DocumentTable<MetaRecord>;
+  readonly networks: DocumentTable<NetworkRecord>;
+  readonly sandboxes: DocumentTable<SandboxRecord>;
+  readonly endpoints: DocumentTable<EndpointRecord>;
+  readonly containers: DocumentTable<ContainerRecord>;
+  readonly images: DocumentTable<ImageRecord>;
   readonly #database: DatabaseSync;
-  readonly #name: string;
-  readonly #documents = new Map<string, T>();
 
-  constructor(database: DatabaseSync, name: string) {
+  private constructor(database: DatabaseSync) {
     this.#database = database;
-    this.#name = name;
-    database.exec(
-      `CREATE TABLE IF NOT EXISTS ${name} (id TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT, WITHOUT ROWID`,
-    );
-    for (const row of database.prepare(`SELECT document FROM ${name}`).all()) {
-      const document = JSON.parse(String(row.document)) as T;
-      this.#documents.set(document.id, document);
+    this.meta = new DocumentTable(database, 'meta');
+    this.networks = new DocumentTable(database, 'networks');
+    this.sandboxes = new DocumentTable(database, 'sandboxes');
+    this.endpoints = new DocumentTable(database, 'endpoints');
+    this.containers = new DocumentTable(database, 'containers');
+    this.images = new DocumentTable(database, 'images');
+  }
+
+  /**
+   * Opens or makes the database in `folder`.
+   * @throws unavailable when another process holds it, internal when the folder cannot be written
+   */
+  static open(folder: string): Store {
+    try {
+      mkdirSync(folder, { recursive: true, mode: 0o710 });
+      const database = new DatabaseSync(join(folder, 'seaway.db'));
+      // The exclusive lock is the kernel's: it goes with the process, however that ends.
+      database.exec(
+        'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL',
+      );
+      return new Store(database);
+    } catch (error) {
+      throw openingError(folder, error);
     }
   }
 
-  get(id: string): T | undefined {
-    return this.#documents.get(id);
+  close(): void {
+    this.#database.close();
   }
 
-  all(): IterableIterator<T> {
-    return this.#documents.values();
+  [Symbol.dispose](): void {
+    this.close();
   }
+}
 
-  get size(): number {
-    return this.#documents.size;
+/** Result codes: https://www.sqlite.org/rescode.html */
+function openingError(folder: string, cause: unknown) {
+  const code = Number((cause as { errcode?: unknown }).errcode) & 0xff;
+  if (code === 5) {
+    return unavailable(
+      'data-root-in-use',
+      `data root ${folder} is in use by another daemon: stop that one, or choose another with --data-root`,
+      { folder },
+      cause,
+    );
   }
-
-  /** Inserts or replaces, and commits. Throws when the disk refuses; memory is then unchanged. */
-  put(document: T): void {
-    this.#database
-      .prepare(
-        `INSERT INTO ${this.#name} (id, document) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET document = excluded.document`,
-      )
-      .run(document.id, JSON.stringify(document));
-    this.#documents.set(document.id, document);
-  }
-
-  delete(id: string): void {
-    this.#database.prepare(`DELETE FROM ${this.#name} WHERE id = ?`).run(id);
-    this.#documents.delete(id);
-  }
+  return internal(
+    'data-root-unusable',
+    `cannot use data root ${folder}: ${messageOf(cause)}`,
+    { folder },
+    cause,
+  );
 }

@@ -1,0 +1,343 @@
+/**
+ * Makes a container real and takes it back: namespace, interfaces, files, root filesystem, processes. Each step of
+ * the way up is followed by how to undo it; each step of the way down can be repeated, so that whatever a crash left
+ * behind is cleaned by the same functions.
+ */
+import { existsSync } from 'node:fs';
+import { chmod, chown, mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { processStartTime } from '@seaway/linux';
+import { conflict, internal, messageOf, notFound } from '../base/errors.ts';
+import type { ContainerId } from '../base/ids.ts';
+import type { Log } from '../base/log.ts';
+import { nowText } from '../base/time.ts';
+import { UndoStack } from '../base/undo-stack.ts';
+import type { ImageStore } from '../images/image-store.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import { type ContainerRecord, type ContainerState, isRunning, zeroTime } from '../model/container.ts';
+import type { EndpointRecord, NetworkRecord, SandboxRecord } from '../model/network.ts';
+import type { ResolverOverrides } from '../model/network-files.ts';
+import type { Networks } from '../networks/networks.ts';
+import type { Sandboxes } from '../networks/sandboxes.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import { buildOciSpec } from '../runtime/spec/oci-spec.ts';
+import type { ContainerRegistry } from './registry.ts';
+import { effectiveHostname, sandboxFiles, writeSandboxFiles } from './sandbox-files.ts';
+import { specInput } from './spec-input.ts';
+
+export interface LauncherParts {
+  readonly registry: ContainerRegistry;
+  readonly networks: Networks;
+  readonly sandboxes: Sandboxes;
+  readonly images: ImageStore;
+  readonly runtime: Runtime;
+  readonly kernel: Kernel;
+  readonly log: Log;
+}
+
+export interface LauncherOptions {
+  /** Parent of the containers' folders. */
+  readonly folder: string;
+  readonly cgroupParent: string;
+  readonly resolver: ResolverOverrides;
+  /** What `host-gateway` stands for; undefined: the default bridge's address. */
+  readonly hostGateway?: string;
+}
+
+/** Where a container's network is: its own sandbox, somebody else's, or the host's. */
+type Placement =
+  | {
+      readonly kind: 'own';
+      readonly sandbox: SandboxRecord;
+      readonly endpoints: readonly EndpointRecord[];
+      readonly ipv6: boolean;
+    }
+  | { readonly kind: 'joined'; readonly owner: ContainerRecord }
+  | { readonly kind: 'host'; readonly endpoints: readonly EndpointRecord[] };
+
+export class Launcher {
+  readonly #parts: LauncherParts;
+  readonly #options: LauncherOptions;
+  readonly #cgroupVersion: 1 | 2 = existsSync('/sys/fs/cgroup/cgroup.controllers') ? 2 : 1;
+
+  constructor(parts: LauncherParts, options: LauncherOptions) {
+    this.#parts = parts;
+    this.#options = options;
+  }
+
+  /** The container's own folder: its bundle, files and log. */
+  folder(id: ContainerId): string {
+    return join(this.#options.folder, id);
+  }
+
+  logPath(id: ContainerId): string {
+    return join(this.folder(id), 'container.log');
+  }
+
+  /** The folder whose hosts, hostname and resolv.conf the container sees: its own or the joined container's. */
+  filesOf(container: ContainerRecord) {
+    const owner = container.host.networkMode.kind === 'container' ? this.#joined(container) : undefined;
+    return sandboxFiles(this.folder(owner?.id ?? container.id));
+  }
+
+  #joined(container: ContainerRecord): ContainerRecord | undefined {
+    const sandbox = container.sandboxId && this.#parts.sandboxes.get(container.sandboxId);
+    return sandbox && this.#parts.registry.find(sandbox.ownerId);
+  }
+
+  /**
+   * Brings a stopped container up. On failure everything is taken back and the container is as it was.
+   * @param beforeStart called when its processes exist and its program has not begun, so that no output is lost
+   * @returns the record, committed as running
+   */
+  async launch(container: ContainerRecord, beforeStart: (bundle: string) => void): Promise<ContainerRecord> {
+    const { registry, runtime, log } = this.#parts;
+    const { id } = container;
+    const folder = this.folder(id);
+    await using undo = new UndoStack(log.child({ container: id }));
+    undo.add('release sandbox', () => this.#releaseSandbox(id));
+    const placement = this.#place(container);
+    const placed = registry.update(id, placementFields(placement));
+    undo.add('forget placement', () => void registry.update(id, { endpointIds: [], sandboxId: undefined }));
+
+    undo.add('unmount root filesystem', () => this.#unmount(id));
+    await allOrFirstError([
+      this.#plumb(placement),
+      this.#mountRootfs(container),
+      this.#writeFiles(placed, placement),
+    ]);
+    await this.#writeSpec(placed, placement);
+
+    undo.add('delete processes', () => runtime.delete(id));
+    const pid = await runtime.create(id, {
+      bundle: folder,
+      name: container.name,
+      logPath: this.logPath(id),
+      terminal: container.config.tty,
+      stdin: container.config.openStdin,
+      keepStdinOpen: !container.config.stdinOnce,
+    });
+    beforeStart(folder);
+    const startTime = processStartTime(pid);
+    await runtime.start(id);
+    const running = registry.updateState(id, {
+      status: 'running',
+      pid,
+      ...(startTime === undefined ? {} : { processStartTime: startTime }),
+      exitCode: 0,
+      error: '',
+      oomKilled: false,
+      startedAt: nowText(),
+      finishedAt: zeroTime,
+    } satisfies ContainerState);
+    undo.keep();
+    return running;
+  }
+
+  /** Decides where the container's network is, and commits sandbox and endpoints. */
+  #place(container: ContainerRecord): Placement {
+    const mode = container.host.networkMode;
+    switch (mode.kind) {
+      case 'container':
+        return this.#placeJoined(container, mode.container);
+      case 'host':
+        return { kind: 'host', endpoints: this.#claimEndpoints(container, ['host'], undefined) };
+      case 'none':
+      case 'network': {
+        const names = mode.kind === 'none' ? ['none'] : Object.keys(container.networks);
+        const networks = names.map((name) => this.#resolveNetwork(container, name));
+        const sandbox = this.#parts.sandboxes.claim(container);
+        return {
+          kind: 'own',
+          sandbox,
+          endpoints: this.#claimEndpoints(
+            container,
+            networks.map(({ id }) => id),
+            sandbox,
+          ),
+          ipv6: networks.some((network) => network.enableIpv6),
+        };
+      }
+    }
+  }
+
+  #placeJoined(container: ContainerRecord, reference: string): Placement {
+    const target = this.#parts.registry.resolve(reference);
+    if (target.id === container.id) {
+      throw internal('joins-itself', 'cannot join own network namespace', { container: container.id });
+    }
+    if (!isRunning(target)) {
+      throw conflict(
+        'joined-container-not-running',
+        `cannot join network namespace of a non running container: container ${target.name} is ${target.state.status}`,
+        { container: target.id },
+      );
+    }
+    if (target.sandboxId === undefined) return { kind: 'host', endpoints: [] };
+    return { kind: 'joined', owner: target };
+  }
+
+  /** At first by name; once started the network that the name meant then stays the one. */
+  #resolveNetwork(container: ContainerRecord, name: string): NetworkRecord {
+    const { networkId } = container.networks[name] ?? {};
+    if (networkId === undefined) return this.#parts.networks.resolve(name);
+    const network = this.#parts.networks.get(networkId);
+    // The default bridge may have been made anew; its name stands for it.
+    if (!network && name === 'bridge') return this.#parts.networks.resolve(name);
+    if (!network) throw notFound('network-not-found', `network ${networkId} not found`, { networkId });
+    return network;
+  }
+
+  #claimEndpoints(
+    container: ContainerRecord,
+    references: readonly string[],
+    sandbox: SandboxRecord | undefined,
+  ): EndpointRecord[] {
+    return references.map((reference) =>
+      this.#parts.networks.claimEndpoint(this.#parts.networks.resolve(reference), container, sandbox?.id),
+    );
+  }
+
+  async #plumb(placement: Placement): Promise<void> {
+    if (placement.kind !== 'own') return;
+    const { sandbox, endpoints, ipv6 } = placement;
+    await this.#parts.sandboxes.ensure(sandbox, { ipv6 });
+    const namespace = this.#parts.sandboxes.path(sandbox.id);
+    for (const endpoint of endpoints) await this.#parts.networks.connect(endpoint, namespace);
+  }
+
+  async #mountRootfs({ id, imageId }: ContainerRecord): Promise<void> {
+    const folder = this.folder(id);
+    const lower = this.#parts.images.rootfs(imageId);
+    const upper = join(folder, 'overlay', 'upper');
+    if (!existsSync(upper)) {
+      // The upper folder's own mode and owner become those of the container's "/".
+      const { mode, uid, gid } = await stat(lower);
+      await mkdir(upper, { recursive: true });
+      await chmod(upper, mode & 0o7777);
+      await chown(upper, uid, gid);
+    }
+    await this.#parts.kernel.changes.run('ensureOverlay', {
+      lower: [lower],
+      upper,
+      work: join(folder, 'overlay', 'work'),
+      target: join(folder, 'rootfs'),
+    });
+  }
+
+  async #writeFiles(container: ContainerRecord, placement: Placement): Promise<void> {
+    if (placement.kind === 'joined') return;
+    const isOwn = placement.kind === 'own';
+    await writeSandboxFiles(this.folder(container.id), {
+      container,
+      addresses: isOwn ? placement.endpoints.flatMap(({ ipv4Address }) => ipv4Address ?? []) : [],
+      ipv6: isOwn ? placement.ipv6 : true,
+      hostGateway: this.#options.hostGateway ?? this.#parts.networks.resolve('bridge').subnets[0]?.gateway,
+      daemonResolver: this.#options.resolver,
+    });
+  }
+
+  async #writeSpec(container: ContainerRecord, placement: Placement): Promise<void> {
+    const folder = this.folder(container.id);
+    const spec = buildOciSpec(
+      await specInput({
+        container,
+        rootfs: join(folder, 'rootfs'),
+        namespace: container.sandboxId && this.#parts.sandboxes.path(container.sandboxId),
+        ownsNetwork: placement.kind === 'own',
+        files: this.filesOf(container),
+        ...(placement.kind === 'joined' ? { hostname: this.#hostnameOf(placement.owner) } : {}),
+        cgroupParent: this.#options.cgroupParent,
+        cgroupVersion: this.#cgroupVersion,
+      }),
+    );
+    await writeFile(join(folder, 'config.json'), JSON.stringify(spec));
+  }
+
+  /** A chain of joined containers has the name of the one that owns the sandbox. */
+  #hostnameOf(target: ContainerRecord): string {
+    return effectiveHostname(this.#joined(target) ?? target);
+  }
+
+  /**
+   * The first half of the way down: cuts the traffic and gives addresses back. Quick; users wait for it.
+   * @returns the endpoints whose interfaces are still to be removed
+   */
+  async releaseNetwork(id: ContainerId): Promise<EndpointRecord[]> {
+    const { networks, sandboxes } = this.#parts;
+    const endpoints = networks.endpointsOfContainer(id);
+    for (const endpoint of endpoints) {
+      await networks.releaseEndpoint(endpoint, endpoint.sandboxId && sandboxes.path(endpoint.sandboxId));
+    }
+    return endpoints;
+  }
+
+  /** The second half, behind the answer: processes, mounts, interfaces and the namespace. Repeatable. */
+  async cleanUp(id: ContainerId, endpoints: readonly EndpointRecord[]): Promise<void> {
+    const sandbox = this.#parts.sandboxes.ownedBy(id);
+    await allOrFirstError([
+      this.#parts.runtime.delete(id),
+      this.#unmount(id),
+      this.#removeSandbox(sandbox, endpoints),
+      this.#sweepJoinedSandboxes(sandbox),
+    ]);
+  }
+
+  async #removeSandbox(
+    sandbox: SandboxRecord | undefined,
+    endpoints: readonly EndpointRecord[],
+  ): Promise<void> {
+    if (!sandbox || (await this.#parts.sandboxes.release(sandbox.id))) return;
+    // Somebody still lives there: the namespace stays, and loses the interfaces that belonged to its owner.
+    for (const endpoint of endpoints) await this.#parts.networks.removeInterface(endpoint);
+  }
+
+  /** A container that was the last member of another's sandbox takes that along. */
+  async #sweepJoinedSandboxes(own: SandboxRecord | undefined): Promise<void> {
+    for (const sandbox of this.#parts.sandboxes.abandoned()) {
+      if (sandbox.id !== own?.id) await this.#parts.sandboxes.release(sandbox.id);
+    }
+  }
+
+  async #releaseSandbox(id: ContainerId): Promise<void> {
+    const endpoints = await this.releaseNetwork(id);
+    await this.#removeSandbox(this.#parts.sandboxes.ownedBy(id), endpoints);
+  }
+
+  async #unmount(id: ContainerId): Promise<void> {
+    await this.#parts.kernel.deletions.run('removeMount', join(this.folder(id), 'rootfs'));
+  }
+
+  /** Deletes the container's folder with everything it wrote. */
+  async deleteFolder(id: ContainerId): Promise<void> {
+    await this.#unmount(id);
+    try {
+      await rm(this.folder(id), { recursive: true, force: true });
+    } catch (error) {
+      throw internal(
+        'folder-not-deleted',
+        `cannot delete the folder of container ${id}: ${messageOf(error)}`,
+        { id },
+        error,
+      );
+    }
+  }
+}
+
+function placementFields(placement: Placement): Pick<ContainerRecord, 'sandboxId' | 'endpointIds'> {
+  switch (placement.kind) {
+    case 'own':
+      return { sandboxId: placement.sandbox.id, endpointIds: placement.endpoints.map(({ id }) => id) };
+    case 'joined':
+      return { sandboxId: placement.owner.sandboxId!, endpointIds: [] };
+    case 'host':
+      return { sandboxId: undefined, endpointIds: placement.endpoints.map(({ id }) => id) };
+  }
+}
+
+/** Waits for all, so that nothing goes on behind a failure's undoing; then throws the first error. */
+async function allOrFirstError(work: readonly Promise<unknown>[]): Promise<void> {
+  const results = await Promise.allSettled(work);
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
+}

@@ -1,0 +1,149 @@
+/** Turns a container record into what the OCI configuration is built from. */
+import { readFile } from 'node:fs/promises';
+import { arch, release } from 'node:os';
+import { join } from 'node:path';
+import { invalid } from '../base/errors.ts';
+import type { ContainerRecord, ResourceLimits } from '../model/container.ts';
+import { resolveCapabilities } from '../runtime/spec/capabilities.ts';
+import { resolveEnv } from '../runtime/spec/command.ts';
+import type { OciMount, OciSpecInput } from '../runtime/spec/oci-spec.ts';
+import { resolveGroups, resolveUser } from '../runtime/spec/user.ts';
+import { effectiveHostname, type SandboxFiles } from './sandbox-files.ts';
+
+export interface SpecFacts {
+  readonly container: ContainerRecord;
+  readonly rootfs: string;
+  /** Path of the network namespace, or undefined in the host's. */
+  readonly namespace: string | undefined;
+  /** Whether the namespace is the container's own. */
+  readonly ownsNetwork: boolean;
+  readonly files: SandboxFiles;
+  /** The joined container's host name, in container mode. */
+  readonly hostname?: string;
+  readonly cgroupParent: string;
+  readonly cgroupVersion: 1 | 2;
+}
+
+const [kernelMajor = 0, kernelMinor = 0] = release().split('.').map(Number);
+
+/** @throws invalid when the user, a group or a security option is unknown */
+export async function specInput(facts: SpecFacts): Promise<OciSpecInput> {
+  const { container, rootfs } = facts;
+  const { config, host } = container;
+  const hostname = facts.hostname ?? effectiveHostname(container);
+  const [passwd, group] = await Promise.all(
+    ['etc/passwd', 'etc/group'].map((file) => readFile(join(rootfs, file), 'utf8').catch(() => undefined)),
+  );
+  const user = resolveUser(config.user, passwd, group);
+  const security = parseSecurityOptions(host.securityOpt);
+  return {
+    rootfs,
+    readonlyRootfs: host.readonlyRootfs,
+    args: [container.path, ...container.args],
+    env: resolveEnv({ env: config.env, home: user.home, hostname, tty: config.tty }),
+    cwd: config.workingDir || '/',
+    terminal: config.tty,
+    user: { ...user, additionalGids: [...user.additionalGids, ...resolveGroups(host.groupAdd, group)] },
+    hostname,
+    ...(config.domainname ? { domainname: config.domainname } : {}),
+    network: facts.namespace === undefined ? { kind: 'host' } : { kind: 'path', path: facts.namespace },
+    ownsNetwork: facts.ownsNetwork,
+    // Docker keeps a UTS namespace of its own in host mode, filled with the host's name.
+    uts: host.utsMode,
+    pid: 'private',
+    ipc: 'private',
+    cgroupsPath: `${host.cgroupParent || facts.cgroupParent}/${container.id}`,
+    cgroupVersion: facts.cgroupVersion,
+    capabilities: resolveCapabilities({ add: host.capAdd, drop: host.capDrop }),
+    privileged: false,
+    ...security,
+    mounts: [...fileMounts(facts.files), ...userMounts(container)],
+    shmSizeBytes: host.shmSizeBytes,
+    sysctls: host.sysctls,
+    rlimits: host.rlimits.map(({ name, soft, hard }) => ({
+      type: `RLIMIT_${name.toUpperCase()}`,
+      soft,
+      hard,
+    })),
+    resources: resources(host.resources),
+    annotations: {},
+    architecture: arch() === 'arm64' ? 'arm64' : 'x64',
+    kernel: [kernelMajor, kernelMinor],
+    oomScoreAdj: host.oomScoreAdj,
+  };
+}
+
+function fileMounts(files: SandboxFiles): OciMount[] {
+  const bind = (source: string, destination: string): OciMount => ({
+    type: 'bind',
+    source,
+    destination,
+    options: ['rbind', 'rprivate'],
+  });
+  return [
+    bind(files.resolvConfPath, '/etc/resolv.conf'),
+    bind(files.hostnamePath, '/etc/hostname'),
+    bind(files.hostsPath, '/etc/hosts'),
+  ];
+}
+
+function userMounts({ host }: ContainerRecord): OciMount[] {
+  const binds = host.binds.map(
+    ({ source, destination, readonly }): OciMount => ({
+      type: 'bind',
+      source,
+      destination,
+      options: ['rbind', 'rprivate', readonly ? 'ro' : 'rw'],
+    }),
+  );
+  const tmpfs = Object.entries(host.tmpfs).map(
+    ([destination, options]): OciMount => ({
+      type: 'tmpfs',
+      source: 'tmpfs',
+      destination,
+      options: ['noexec', 'nosuid', 'nodev', ...options.split(',').filter(Boolean)],
+    }),
+  );
+  return [...binds, ...tmpfs];
+}
+
+/** Docker's `--cpus` is a quota over its period of a tenth of a second. */
+function resources({ nanoCpus, ...limits }: ResourceLimits): OciSpecInput['resources'] {
+  if (!nanoCpus) return limits;
+  const cpuPeriodUs = 100_000;
+  return { ...limits, cpuPeriodUs, cpuQuotaUs: Math.round((nanoCpus * cpuPeriodUs) / 1e9) };
+}
+
+/** @throws invalid naming the option and those that are known */
+export function parseSecurityOptions(options: readonly string[]): {
+  readonly noNewPrivileges: boolean;
+  readonly seccompUnconfined: boolean;
+} {
+  let noNewPrivileges = false;
+  let seccompUnconfined = false;
+  for (const option of options) {
+    switch (option.replace(':', '=')) {
+      case 'no-new-privileges':
+      case 'no-new-privileges=true':
+        noNewPrivileges = true;
+        break;
+      case 'no-new-privileges=false':
+        noNewPrivileges = false;
+        break;
+      case 'seccomp=unconfined':
+        seccompUnconfined = true;
+        break;
+      case 'apparmor=unconfined':
+      case 'label=disable':
+        // Seaway confines by neither, so there is nothing to switch off.
+        break;
+      default:
+        throw invalid(
+          'invalid-security-option',
+          `invalid --security-opt: "${option}" (known: no-new-privileges[=true|false], seccomp=unconfined, apparmor=unconfined, label=disable)`,
+          { option },
+        );
+    }
+  }
+  return { noNewPrivileges, seccompUnconfined };
+}

@@ -1,0 +1,163 @@
+/** The engine: joins networks, containers and images over one store and one kernel, and brings them back at start. */
+import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import { internal, messageOf, unavailable } from './base/errors.ts';
+import type { Log } from './base/log.ts';
+import { UndoStack } from './base/undo-stack.ts';
+import { Containers } from './containers/containers.ts';
+import { Launcher } from './containers/launcher.ts';
+import { ContainerRegistry } from './containers/registry.ts';
+import { Events } from './events.ts';
+import { ImageStore } from './images/image-store.ts';
+import { closeKernel, openKernel } from './kernel/kernel.ts';
+import type { ResolverOverrides } from './model/network-files.ts';
+import { type NetworkOptions, Networks } from './networks/networks.ts';
+import { Sandboxes } from './networks/sandboxes.ts';
+import { closeAttachments } from './runtime/attachment.ts';
+import { Runtime } from './runtime/runtime.ts';
+import { Store } from './store/store.ts';
+
+export interface EngineOptions {
+  /** Folder for everything that must outlive a reboot: database, images, containers. */
+  readonly dataRoot: string;
+  /** Folder for what a reboot makes void: namespaces, runc's state, exit codes. */
+  readonly execRoot: string;
+  readonly network: NetworkOptions;
+  /** Resolver settings of containers that bring none. */
+  readonly resolver: ResolverOverrides;
+  /** What `host-gateway` stands for in extra hosts. @default the default bridge's address */
+  readonly hostGateway?: string;
+  /** Parent of the containers' cgroups, as a path below each hierarchy's root. */
+  readonly cgroupParent: string;
+  /** Path or name of the OCI runtime. */
+  readonly runc: string;
+  /** Path or name of the container monitor. */
+  readonly conmon: string;
+  readonly log: Log;
+}
+
+export class Engine implements AsyncDisposable {
+  readonly options: EngineOptions;
+  /** Identifies this installation for as long as its data root lives. */
+  readonly id: string;
+  readonly networks: Networks;
+  readonly containers: Containers;
+  readonly images: ImageStore;
+  readonly events: Events;
+  readonly #close: () => Promise<void>;
+
+  private constructor(
+    parts: Pick<Engine, 'options' | 'id' | 'networks' | 'containers' | 'images' | 'events'>,
+    close: () => Promise<void>,
+  ) {
+    this.options = parts.options;
+    this.id = parts.id;
+    this.networks = parts.networks;
+    this.containers = parts.containers;
+    this.images = parts.images;
+    this.events = parts.events;
+    this.#close = close;
+  }
+
+  /**
+   * Opens the data root and makes everything in it real again.
+   * @throws unavailable when another engine holds the data root or this host's network, conflict when a device
+   *   that Seaway did not make is in the way, internal when the folders cannot be used
+   */
+  static async open(options: EngineOptions): Promise<Engine> {
+    const { log } = options;
+    await using undo = new UndoStack(log);
+    const store = Store.open(options.dataRoot);
+    undo.add('close store', () => store.close());
+    const claim = await claimHostNetwork();
+    undo.add('release host network', () => void claim.close());
+    const [netnsFolder, containersFolder] = await makeFolders(options);
+    const kernel = openKernel();
+    undo.add('close kernel threads', () => closeKernel(kernel));
+
+    const id = installationId(store);
+    const events = new Events();
+    const networks = new Networks(store, kernel, id.slice(0, 12), options.network, log);
+    const [images, runtime] = await Promise.all([
+      ImageStore.open({ root: join(options.dataRoot, 'images'), table: store.images, log }),
+      Runtime.open({ runc: options.runc, conmon: options.conmon, folder: options.execRoot }),
+      networks.restore(),
+    ]);
+    const sandboxes = new Sandboxes(store, kernel, netnsFolder);
+    const registry = new ContainerRegistry(store.containers);
+    const launcher = new Launcher(
+      { registry, networks, sandboxes, images, runtime, kernel, log },
+      {
+        folder: containersFolder,
+        cgroupParent: options.cgroupParent,
+        resolver: options.resolver,
+        ...(options.hostGateway ? { hostGateway: options.hostGateway } : {}),
+      },
+    );
+    const containers = new Containers({ registry, launcher, networks, images, runtime, events, log });
+    await containers.restore();
+    await sandboxes.sweep();
+    await networks.removeUnclaimedLinks();
+    undo.keep();
+    return new Engine({ options, id, networks, containers, images, events }, async () => {
+      await containers.close();
+      await closeAttachments();
+      await closeKernel(kernel);
+      claim.close();
+      store.close();
+    });
+  }
+
+  /** Lets go of everything; containers, their networks and published state stay as they are. */
+  async close(): Promise<void> {
+    await this.#close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** Made at the first start, 64 hex digits. */
+function installationId(store: Store): string {
+  const known = store.meta.get('installation');
+  return (known ?? store.meta.put({ id: 'installation', value: randomBytes(32).toString('hex') })).value;
+}
+
+async function makeFolders(options: EngineOptions): Promise<readonly [string, string]> {
+  const folders = [join(options.execRoot, 'netns'), join(options.dataRoot, 'containers')] as const;
+  for (const folder of folders) {
+    await mkdir(folder, { recursive: true, mode: 0o711 }).catch((error) => {
+      throw internal(
+        'folder-unusable',
+        `cannot make folder ${folder}: ${messageOf(error)}`,
+        { folder },
+        error,
+      );
+    });
+  }
+  return folders;
+}
+
+/**
+ * One engine manages a host's network: two would undo each other's firewall. An abstract unix socket is the lock,
+ * because its name belongs to the network namespace and goes with the process; unix(7).
+ */
+function claimHostNetwork(): Promise<Server> {
+  const server = createServer((socket) => socket.destroy()).unref();
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        error.code === 'EADDRINUSE'
+          ? unavailable(
+              'host-network-in-use',
+              "another Seaway daemon manages this host's network: stop that one first",
+            )
+          : error,
+      ),
+    );
+    server.listen('\0seaway-host-network', () => resolve(server));
+  });
+}

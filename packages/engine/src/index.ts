@@ -1,0 +1,44 @@
+/**
+ * `@seaway/engine`: container networks, containers and images, without any HTTP. Open an {@link Engine} and call
+ * its parts; all failures are {@link EngineError}s.
+ */
+export { formatSubnet, mustParseSubnet, parseCidr } from './base/address.ts';
+export {
+  conflict,
+  EngineError,
+  type ErrorKind,
+  forbidden,
+  internal,
+  invalid,
+  messageOf,
+  notFound,
+  notImplemented,
+  unavailable,
+} from './base/errors.ts';
+export { type ContainerId, type ImageId, type NetworkId, shortId } from './base/ids.ts';
+export { type Log, silentLog } from './base/log.ts';
+export type { AttachSession } from './containers/attach-streams.ts';
+export type { Containers, CreateRequest, WaitCondition } from './containers/containers.ts';
+export { effectiveHostname, type SandboxFiles } from './containers/sandbox-files.ts';
+export type { WaitResult } from './containers/waiters.ts';
+export { Engine, type EngineOptions } from './engine.ts';
+export type { EngineEvent } from './events.ts';
+export { ImageStore } from './images/image-store.ts';
+export type { ImageConfig, ImageHistoryEntry, ImageRecord } from './images/types.ts';
+export { defaultSubnetPools, parseSubnetPool, type SubnetPool } from './ipam/subnet-pools.ts';
+export {
+  type BindMount,
+  type ContainerConfig,
+  type ContainerRecord,
+  type EndpointSettings,
+  type HostConfig,
+  isRunning,
+  type NetworkMode,
+  type ResourceLimits,
+  zeroTime,
+} from './model/container.ts';
+export { checkContainerName, findConflict, parseExtraHost } from './model/create-rules.ts';
+export { containerGateway, type EndpointRecord, type NetworkRecord } from './model/network.ts';
+export { formatNetworkMode, parseNetworkMode } from './model/network-mode.ts';
+export type { NetworkOptions, Networks } from './networks/networks.ts';
+export type { LogEntry, ReadLogsOptions } from './runtime/logs.ts';

@@ -1,0 +1,323 @@
+/**
+ * The networks and their endpoints: which exist, who has which address, and how they become real.
+ * Decisions come from `model` and `ipam`, kernel objects from the drivers; this module keeps both in step with the
+ * store, which is written first.
+ */
+import {
+  formatAddress,
+  formatSubnet,
+  mustParseAddress,
+  mustParseSubnet,
+  type Subnet,
+} from '../base/address.ts';
+import { internal, invalid, notFound } from '../base/errors.ts';
+import { type ContainerId, type EndpointId, type NetworkId, newId, type SandboxId } from '../base/ids.ts';
+import type { Log } from '../base/log.ts';
+import { nowText } from '../base/time.ts';
+import { BridgeDriver, endpointMark, markPrefix } from '../drivers/bridge.ts';
+import type { NetworkDriver } from '../drivers/driver.ts';
+import { compileRuleset, type FirewallNetwork } from '../firewall/model.ts';
+import { AddressPool, defaultGateway } from '../ipam/address-pool.ts';
+import { claimSubnet, type SubnetPool } from '../ipam/subnet-pools.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import type { ContainerRecord } from '../model/container.ts';
+import {
+  type DefaultBridgeOptions,
+  defaultBridgeSubnet,
+  type EndpointRecord,
+  hostInterfaceName,
+  isInterfaceName,
+  macAddressFor,
+  type NetworkRecord,
+  type SubnetConfig,
+} from '../model/network.ts';
+import type { Store } from '../store/store.ts';
+
+export interface NetworkOptions extends DefaultBridgeOptions {
+  /** Device of the network `bridge`. */
+  readonly bridge: string;
+  readonly mtuBytes: number;
+  readonly interContainer: boolean;
+  readonly masquerade: boolean;
+  /** Whether the daemon may turn the host into a router. */
+  readonly ipForward: boolean;
+  readonly addressPools: readonly SubnetPool[];
+}
+
+export class Networks {
+  readonly #store: Store;
+  readonly #kernel: Kernel;
+  readonly #log: Log;
+  readonly #options: NetworkOptions;
+  readonly #installation: string;
+  readonly #bridgeDriver: NetworkDriver;
+  readonly #pools = new Map<NetworkId, AddressPool>();
+
+  constructor(store: Store, kernel: Kernel, installation: string, options: NetworkOptions, log: Log) {
+    this.#store = store;
+    this.#kernel = kernel;
+    this.#installation = installation;
+    this.#options = options;
+    this.#log = log;
+    this.#bridgeDriver = new BridgeDriver(kernel, installation);
+  }
+
+  /**
+   * Makes the default networks where they are missing, makes every network real again, and removes links of ours
+   * that no endpoint claims.
+   */
+  async restore(): Promise<void> {
+    for (const [name, driver] of [['host', 'host'] as const, ['none', 'null'] as const]) {
+      if (!this.#byName(name)) this.#store.networks.put(plainNetwork(name, driver));
+    }
+    await this.#restoreDefaultBridge();
+    for (const network of this.#store.networks.all()) {
+      if (network.driver === 'bridge') await this.#restoreBridgeNetwork(network);
+    }
+    await this.#applyFirewall();
+    await this.removeUnclaimedLinks();
+  }
+
+  async #restoreDefaultBridge(): Promise<void> {
+    const existing = this.#byName('bridge');
+    const wanted = await this.#planDefaultBridge(existing);
+    const inUse =
+      existing && [...this.#store.endpoints.all()].some((endpoint) => endpoint.networkId === existing.id);
+    if (existing && inUse && JSON.stringify(existing.subnets) !== JSON.stringify(wanted.subnets)) {
+      this.#log.warn(
+        { network: 'bridge', subnets: existing.subnets },
+        'the changed address settings of the default bridge take effect when no container runs on it',
+      );
+      return;
+    }
+    this.#store.networks.put(wanted);
+  }
+
+  async #planDefaultBridge(existing: NetworkRecord | undefined): Promise<NetworkRecord> {
+    const { bridge, mtuBytes, interContainer, masquerade } = this.#options;
+    if (!isInterfaceName(bridge)) {
+      throw invalid(
+        'invalid-bridge-name',
+        `--bridge ${bridge}: an interface's name has 1 to 15 characters without '/', ':' or spaces`,
+      );
+    }
+    const avoid = existing || this.#options.bip ? [] : await this.#subnetsInUse();
+    const subnet = defaultBridgeSubnet(
+      this.#options,
+      () => existing?.subnets[0] ?? this.#automaticSubnet(avoid),
+    );
+    return {
+      ...plainNetwork('bridge', 'bridge'),
+      ...(existing ? { id: existing.id, createdAt: existing.createdAt } : {}),
+      subnets: [subnet],
+      options: {
+        'com.docker.network.bridge.default_bridge': 'true',
+        'com.docker.network.bridge.enable_icc': String(interContainer),
+        'com.docker.network.bridge.enable_ip_masquerade': String(masquerade),
+        'com.docker.network.bridge.host_binding_ipv4': '0.0.0.0',
+        'com.docker.network.bridge.name': bridge,
+        'com.docker.network.driver.mtu': String(mtuBytes),
+      },
+      bridge: { device: bridge, mtuBytes, masquerade, interContainer, interfacePrefix: 'eth' },
+    };
+  }
+
+  #automaticSubnet(avoid: readonly Subnet[]): SubnetConfig {
+    const subnet = claimSubnet(this.#options.addressPools, avoid);
+    return { subnet: formatSubnet(subnet), gateway: formatAddress(defaultGateway(subnet)) };
+  }
+
+  async #subnetsInUse(): Promise<Subnet[]> {
+    const routes = await this.#kernel.changes.run('onLinkRoutes');
+    const ours = this.list().flatMap((network) => network.subnets.map(({ subnet }) => subnet));
+    return [...routes, ...ours].map(mustParseSubnet);
+  }
+
+  async #restoreBridgeNetwork(network: NetworkRecord): Promise<void> {
+    const config = network.subnets[0]!;
+    const pool = new AddressPool({
+      subnet: mustParseSubnet(config.subnet),
+      ...(config.range ? { range: mustParseSubnet(config.range) } : {}),
+      reserved: [config.gateway, ...Object.values(config.auxiliary ?? {})].map(mustParseAddress),
+    });
+    for (const endpoint of this.#store.endpoints.all()) {
+      if (endpoint.networkId === network.id && endpoint.ipv4Address)
+        pool.claim(mustParseAddress(endpoint.ipv4Address));
+    }
+    this.#pools.set(network.id, pool);
+    await this.#bridgeDriver.ensureNetwork(network);
+  }
+
+  async #applyFirewall(): Promise<void> {
+    const networks = this.list().flatMap((network): FirewallNetwork[] =>
+      network.bridge
+        ? [
+            {
+              device: network.bridge.device,
+              subnets: network.subnets.map(({ subnet }) => subnet),
+              masquerade: network.bridge.masquerade,
+              interContainer: network.bridge.interContainer,
+            },
+          ]
+        : [],
+    );
+    const bootId = await this.#kernel.changes.run('bootId');
+    const enabledNow = this.#options.ipForward && (await this.#kernel.changes.run('enableForwarding'));
+    if (enabledNow) this.#store.meta.put({ id: 'forwarding-enabled-in-boot', value: bootId });
+    // A host that was no router before must not become one for others because containers need it.
+    const dropOtherForwarding = this.#store.meta.get('forwarding-enabled-in-boot')?.value === bootId;
+    await this.#kernel.changes.run('applyFirewall', compileRuleset({ networks, dropOtherForwarding }));
+  }
+
+  /** Deletes links that bear this installation's mark and belong to no endpoint or network of the store. */
+  async removeUnclaimedLinks(): Promise<void> {
+    const claimed = new Set(
+      [...this.#store.endpoints.all()].map((endpoint) => endpointMark(this.#installation, endpoint)),
+    );
+    const links = await this.#kernel.changes.run('markedLinks', `${markPrefix(this.#installation)}endpoint:`);
+    for (const { name, mark } of links) {
+      if (claimed.has(mark)) continue;
+      this.#log.warn({ link: name, mark }, 'removing a link that no endpoint claims');
+      await this.#kernel.deletions.run('removeLink', name);
+    }
+  }
+
+  list(): NetworkRecord[] {
+    return [...this.#store.networks.all()];
+  }
+
+  /**
+   * Finds a network by full id, exact name or unique id prefix, in that order; `default` means `bridge`.
+   * @throws notFound, invalid when a prefix fits several
+   */
+  resolve(reference: string): NetworkRecord {
+    const name = reference === 'default' ? 'bridge' : reference;
+    const exact = this.#store.networks.get(name) ?? this.#byName(name);
+    if (exact) return exact;
+    const matches = reference === '' ? [] : this.list().filter((network) => network.id.startsWith(reference));
+    if (matches.length > 1) {
+      throw invalid(
+        'network-ambiguous',
+        `${matches.length} matches found based on ID prefix: network ${reference} is ambiguous`,
+        { reference },
+      );
+    }
+    if (!matches[0]) throw notFound('network-not-found', `network ${reference} not found`, { reference });
+    return matches[0];
+  }
+
+  get(id: NetworkId): NetworkRecord | undefined {
+    return this.#store.networks.get(id);
+  }
+
+  endpoint(id: EndpointId): EndpointRecord | undefined {
+    return this.#store.endpoints.get(id);
+  }
+
+  /** The live endpoints of a network. */
+  endpointsOf(id: NetworkId): EndpointRecord[] {
+    return [...this.#store.endpoints.all()].filter((endpoint) => endpoint.networkId === id);
+  }
+
+  /** The live endpoints of a container. */
+  endpointsOfContainer(id: ContainerId): EndpointRecord[] {
+    return [...this.#store.endpoints.all()].filter((endpoint) => endpoint.containerId === id);
+  }
+
+  /**
+   * Claims an address and commits the endpoint; nothing is real yet.
+   * @throws internal when the network has no free address left
+   */
+  claimEndpoint(
+    network: NetworkRecord,
+    container: ContainerRecord,
+    sandboxId: SandboxId | undefined,
+  ): EndpointRecord {
+    const id = newId<EndpointId>();
+    const base = {
+      id,
+      networkId: network.id,
+      containerId: container.id,
+      containerName: container.name,
+      ...(sandboxId ? { sandboxId } : {}),
+      macAddress: '',
+    };
+    if (network.driver !== 'bridge') return this.#store.endpoints.put(base);
+    const pool = this.#pools.get(network.id)!;
+    const address = pool.claimNext();
+    if (!address) {
+      throw internal(
+        'addresses-exhausted',
+        `no available IPv4 addresses on this network's address pools: ${network.name} (${network.id})`,
+        { network: network.id },
+      );
+    }
+    const ipv4Address = formatAddress(address);
+    try {
+      return this.#store.endpoints.put({
+        ...base,
+        ipv4Address,
+        macAddress: macAddressFor(ipv4Address),
+        hostInterface: this.#freeInterfaceName(id),
+        interfaceName: `${network.bridge!.interfacePrefix}0`,
+      });
+    } catch (error) {
+      pool.release(address);
+      throw error;
+    }
+  }
+
+  /** Seven hex digits collide once in 268 million, which is rare and not never. */
+  #freeInterfaceName(id: EndpointId): string {
+    const taken = new Set([...this.#store.endpoints.all()].map((endpoint) => endpoint.hostInterface));
+    let attempt = 0;
+    while (taken.has(hostInterfaceName(id, attempt))) attempt++;
+    return hostInterfaceName(id, attempt);
+  }
+
+  /** Makes a claimed endpoint real inside the namespace. */
+  async connect(endpoint: EndpointRecord, namespace: string): Promise<void> {
+    const network = this.get(endpoint.networkId)!;
+    if (network.driver === 'bridge') await this.#bridgeDriver.connect(network, endpoint, namespace);
+  }
+
+  /** Cuts the endpoint's traffic, then gives its address back and forgets it. Its interface may still be there. */
+  async releaseEndpoint(endpoint: EndpointRecord, namespace: string | undefined): Promise<void> {
+    if (endpoint.interfaceName && namespace) await this.#bridgeDriver.silence(endpoint, namespace);
+    this.#store.endpoints.delete(endpoint.id);
+    if (endpoint.ipv4Address) {
+      this.#pools.get(endpoint.networkId)?.release(mustParseAddress(endpoint.ipv4Address));
+    }
+  }
+
+  /** Removes the interface of an endpoint whose namespace lives on. */
+  async removeInterface(endpoint: EndpointRecord): Promise<void> {
+    if (endpoint.hostInterface) await this.#bridgeDriver.remove(endpoint);
+  }
+
+  /** Live endpoints carry their container's name for those who list a network. */
+  renameEndpoints(id: ContainerId, containerName: string): void {
+    for (const endpoint of this.endpointsOfContainer(id))
+      this.#store.endpoints.put({ ...endpoint, containerName });
+  }
+
+  #byName(name: string): NetworkRecord | undefined {
+    return this.list().find((network) => network.name === name);
+  }
+}
+
+function plainNetwork(name: string, driver: NetworkRecord['driver']): NetworkRecord {
+  return {
+    id: newId<NetworkId>(),
+    name,
+    driver,
+    createdAt: nowText(),
+    internal: false,
+    attachable: false,
+    enableIpv4: true,
+    enableIpv6: false,
+    subnets: [],
+    options: {},
+    labels: {},
+  };
+}

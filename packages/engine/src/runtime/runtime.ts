@@ -1,0 +1,170 @@
+/**
+ * Runs containers: runc makes them, conmon stays with each one, holds its output and writes down how it ended, so
+ * that containers outlive the daemon. Knows bundles and processes; knows nothing of networks or the store.
+ */
+import { spawn } from 'node:child_process';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { EngineError, type ErrorKind, internal } from '../base/errors.ts';
+import type { ContainerId } from '../base/ids.ts';
+
+export interface RuntimeOptions {
+  readonly runc: string;
+  readonly conmon: string;
+  /** Folder for what is void after a reboot: runc's state and the exit files. */
+  readonly folder: string;
+}
+
+export interface CreateOptions {
+  /** Bundle folder; conmon puts its attach socket and control pipes there as well. */
+  readonly bundle: string;
+  readonly name: string;
+  readonly logPath: string;
+  readonly terminal: boolean;
+  readonly stdin: boolean;
+  /** Whether the container's stdin stays open when an attached client goes away. */
+  readonly keepStdinOpen: boolean;
+}
+
+export class Runtime {
+  readonly #options: RuntimeOptions;
+  /** Where conmon writes exit codes: one file for each container, named by its id. */
+  readonly exitFolder: string;
+  readonly #stateFolder: string;
+
+  private constructor(options: RuntimeOptions) {
+    this.#options = options;
+    this.exitFolder = join(options.folder, 'exits');
+    this.#stateFolder = join(options.folder, 'runc');
+  }
+
+  static async open(options: RuntimeOptions): Promise<Runtime> {
+    const runtime = new Runtime(options);
+    await mkdir(runtime.exitFolder, { recursive: true, mode: 0o700 });
+    await mkdir(runtime.#stateFolder, { recursive: true, mode: 0o700 });
+    return runtime;
+  }
+
+  /**
+   * Makes the container's processes up to the point just before its program runs.
+   * @returns pid of the container's first process
+   * @throws invalid when the program is missing or may not be executed, internal for everything else
+   */
+  async create(id: ContainerId, options: CreateOptions): Promise<number> {
+    await rm(this.#exitPath(id), { force: true });
+    const conmon = spawn(this.#options.conmon, this.#conmonArguments(id, options), {
+      cwd: options.bundle,
+      // conmon reports through the descriptor that this variable names; conmon(8).
+      env: { PATH: process.env.PATH, _OCI_SYNCPIPE: '3' },
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+    });
+    const started = new Promise<never>((_, reject) => conmon.once('error', reject));
+    const [report, complaint] = await Promise.race([
+      Promise.all([readLine(conmon.stdio[3] as Readable), text(conmon.stderr!)]),
+      started,
+    ]).catch((error) => {
+      throw internal('conmon-failed', `cannot run ${this.#options.conmon}: ${error.message}`, { id }, error);
+    });
+    return parseSyncReport(report, complaint);
+  }
+
+  #conmonArguments(id: ContainerId, options: CreateOptions): string[] {
+    return [
+      ['--api-version', '1', '--cid', id, '--cuuid', id, '--name', options.name],
+      ['--runtime', this.#options.runc, '--runtime-arg', `--root=${this.#stateFolder}`],
+      ['--bundle', options.bundle, '--full-attach'],
+      [
+        '--container-pidfile',
+        join(options.bundle, 'pid'),
+        '--conmon-pidfile',
+        join(options.bundle, 'conmon.pid'),
+      ],
+      ['--exit-dir', this.exitFolder, '--log-path', `k8s-file:${options.logPath}`, '--log-level', 'error'],
+      // Without this conmon waits for the disk at every exit.
+      ['--no-sync-log'],
+      options.terminal ? ['--terminal'] : [],
+      options.stdin ? ['--stdin'] : [],
+      options.stdin && options.keepStdinOpen ? ['--leave-stdin-open'] : [],
+    ].flat();
+  }
+
+  /** Lets a created container's program run. */
+  async start(id: ContainerId): Promise<void> {
+    await this.#runc(['start', id]);
+  }
+
+  /** Removes what runc keeps of a container, killing what still runs of it; unknown is fine. */
+  async delete(id: ContainerId): Promise<void> {
+    await this.#runc(['delete', '--force', id]);
+    await rm(this.#exitPath(id), { force: true });
+  }
+
+  /** The code that the container ended with, or undefined while conmon has written none. */
+  async exitCode(id: ContainerId): Promise<number | undefined> {
+    const content = await readFile(this.#exitPath(id), 'utf8').catch(() => '');
+    return content === '' ? undefined : Number(content);
+  }
+
+  #exitPath(id: ContainerId): string {
+    return join(this.exitFolder, id);
+  }
+
+  async #runc(args: readonly string[]): Promise<void> {
+    const child = spawn(this.#options.runc, ['--root', this.#stateFolder, ...args], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const code = new Promise<number | null>((resolve, reject) =>
+      child.once('error', reject).once('close', resolve),
+    );
+    const [stderr, status] = await Promise.all([text(child.stderr), code]).catch((error) => {
+      throw internal('runc-failed', `cannot run ${this.#options.runc}: ${error.message}`, {}, error);
+    });
+    if (status !== 0) throw runtimeError(`runc ${args[0]} failed: ${lastMessage(stderr)}`);
+  }
+}
+
+/** Tells a terminal's size to a container that has one. */
+export async function resizeTerminal(bundle: string, rows: number, columns: number): Promise<void> {
+  await writeFile(join(bundle, 'winsz'), `${rows} ${columns}\n`, { flag: 'a' });
+}
+
+/** conmon holds the pipe open for the container's life, so reading ends at the line's end and not at the file's. */
+async function readLine(stream: Readable): Promise<string> {
+  let line = '';
+  for await (const chunk of stream) {
+    line += String(chunk);
+    if (line.includes('\n')) break;
+  }
+  stream.destroy();
+  return line;
+}
+
+/** conmon's report: `{"data": pid}`, or a negative number with the runtime's complaint. */
+export function parseSyncReport(report: string, complaint: string): number {
+  let parsed: { data?: number; message?: string };
+  try {
+    parsed = JSON.parse(report);
+  } catch {
+    throw internal('conmon-failed', `conmon gave no report: ${complaint.trim() || 'it ended silently'}`);
+  }
+  if (typeof parsed.data === 'number' && parsed.data > 0) return parsed.data;
+  throw runtimeError(lastMessage(parsed.message ?? complaint));
+}
+
+/** The text of the last of runc's log lines, `time="…" level=error msg="…"`. */
+export function lastMessage(output: string): string {
+  const messages = [...output.matchAll(/msg=("(?:[^"\\]|\\.)*")/g)].map(
+    (match) => JSON.parse(match[1]!) as string,
+  );
+  return messages.at(-1) ?? output.trim();
+}
+
+/** By these words Docker's clients tell a missing program (exit 127) from one that may not run (126). */
+function runtimeError(message: string): EngineError {
+  const isUserMistake =
+    /executable file not found|no such file or directory|permission denied|is a directory/.test(message);
+  const kind: ErrorKind = isUserMistake ? 'invalid' : 'internal';
+  return new EngineError(kind, `OCI runtime create failed: ${message}: unknown`, { code: 'runtime-failed' });
+}
