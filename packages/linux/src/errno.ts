@@ -156,6 +156,12 @@ export function errnoNumber(name: string): number | undefined {
   return numbers.get(name);
 }
 
+/** The symbolic name of strerror(3)'s text, whatever its case (`File exists` gives EEXIST), or undefined. */
+export function errnoNameOfText(text: string): string | undefined {
+  const wanted = text.toLowerCase();
+  return Object.values(table).find(([, known]) => known.toLowerCase() === wanted)?.[0];
+}
+
 /**
  * A system call failed.
  * `message` reads `<what was attempted>: <NAME> (<text>)`, for example

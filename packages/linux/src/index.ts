@@ -1,5 +1,6 @@
 /** @seaway/linux: the Linux kernel's networking for Node. Each module's first comment says what it owns. */
 export { errnoName, errnoNumber, isErrno, LinuxError } from './errno.ts';
+export { KernelThread, type KernelThreadOptions } from './kernel-thread.ts';
 export {
   isMountPoint,
   type MountEntry,
@@ -11,6 +12,12 @@ export {
   unmount,
 } from './mount.ts';
 export { MalformedMessageError } from './netlink/codec.ts';
+export {
+  type RouteEvent,
+  type RouteGroup,
+  RouteMonitor,
+  type RouteMonitorOptions,
+} from './netlink/monitor.ts';
 export {
   type Address,
   type AddressFilter,
@@ -71,6 +78,10 @@ export {
   removeNamespace,
   runInNamespace,
 } from './netns.ts';
+export { Nftables, type NftListing } from './nftables.ts';
+export { NftablesError } from './nftables-error.ts';
+export type * from './nftables-json.ts';
+export { PollThread, type Watch, type WatchHandlers, type WatchOptions } from './poll-thread.ts';
 export { isProcessAlive, openProcess, processStartTime } from './process.ts';
 export { closeFd, connectSeqpacket, sendMessage, shutdownWrite } from './seqpacket.ts';
 export { readSysctl, type SysctlPath, writeSysctl } from './sysctl.ts';

@@ -72,6 +72,7 @@ export const MSG_NOSIGNAL = 0x4000;
 
 /** poll(2) events. Source: asm-generic/poll.h. */
 export const POLLIN = 0x1;
+export const POLLRDHUP = 0x2000;
 export const POLLERR = 0x8;
 export const POLLHUP = 0x10;
 export const POLLNVAL = 0x20;
@@ -95,12 +96,12 @@ export const EFD_NONBLOCK = SOCK_NONBLOCK;
 const SHUT_WR = 1;
 const F_DUPFD_CLOEXEC = 1030;
 
-/** Throws LinuxError for the call that has just failed. `what` is a thunk so that success builds no text. */
+/** Throws LinuxError for the call that has just failed. */
 function fail(syscall: string, what?: string): never {
   throw new LinuxError(koffi.errno(), syscall, what);
 }
 
-/** Repeats a call that a signal interrupted, and throws what else went wrong. */
+/** Passes a result through; throws LinuxError when it says that the call failed. */
 function check(result: number, syscall: string, what?: string): number {
   return result < 0 ? fail(syscall, what) : result;
 }
