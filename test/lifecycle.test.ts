@@ -270,10 +270,11 @@ describe('a container in the background', () => {
   });
 
   test('attach shows what follows and ends with the container', async () => {
-    const script = 'read line; sleep 0.2; echo "read $line"; exit 6';
-    await lab.docker(['run', '-d', '-i', '--name', 'listener', '--net=none', image, 'sh', '-c', script]);
-    const result = await lab.docker('attach listener', { input: 'words\n', allowFailure: true });
-    assert.deepEqual(result, { stdout: 'read words\n', stderr: '', code: 6 });
+    const script = 'echo early; sleep 0.5; echo late; echo also >&2; exit 6';
+    await lab.docker(['run', '-d', '--name', 'listener', '--net=none', image, 'sh', '-c', script]);
+    await eventually(async () => assert.equal(await lab.dockerOutput('logs listener'), 'early'));
+    const result = await lab.docker('attach --no-stdin listener', { allowFailure: true });
+    assert.deepEqual(result, { stdout: 'late\n', stderr: 'also\n', code: 6 });
     await removeContainers(lab, 'listener');
   });
 
