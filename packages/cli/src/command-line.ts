@@ -55,7 +55,7 @@ function parseGlobals(argv: readonly string[]): { words: string[]; options: Glob
     .passThroughOptions()
     .exitOverride()
     .configureHelp({ visibleArguments: () => [] })
-    .addHelpText('after', () => `\n${commandHelp()}`)
+    .addHelpText('after', () => `\n${commandHelp().trimEnd()}`)
     .configureOutput({
       writeOut: (text) => {
         output += text;
