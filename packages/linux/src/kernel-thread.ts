@@ -2,9 +2,9 @@
  * A thread for kernel work that sleeps. Calls run one after another, in the order they were made, on a worker
  * that has imported the caller's module; the event loop stays free. Errors come back as what they were.
  */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { decodeError, type PostedError } from './posted-error.ts';
-import { siblingModule } from './sibling-module.ts';
+import { startWorker } from './worker.ts';
 
 /** The functions that a module exports for running on a thread. What they take and return is structured-cloned. */
 // biome-ignore lint/suspicious/noExplicitAny: the constraint must admit every signature.
@@ -46,13 +46,12 @@ export class KernelThread<Operations> {
 
   private constructor(module: URL, name: string) {
     this.#name = name;
-    this.#worker = new Worker(siblingModule('kernel-thread-worker', import.meta.url), {
+    this.#worker = startWorker({
       name,
+      entry: 'kernel-thread-worker',
+      ourUrl: import.meta.url,
       workerData: module.href,
-      // A thread that makes system calls needs little heap; small generations keep its memory to a few MB.
-      resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 128 },
     });
-    this.#worker.unref();
     this.#worker.on('message', (answer: ThreadAnswer) => this.#settle(answer));
     this.#worker.on('error', (error) => {
       const reason = error instanceof Error ? error.message : String(error);

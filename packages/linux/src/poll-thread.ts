@@ -5,7 +5,7 @@
  * A descriptor that is read faster than its handler works is left alone until the handler has caught up, so that
  * the kernel's own flow control reaches the sender. Descriptors stay the caller's; their flags are not touched.
  */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { LinuxError } from './errno.ts';
 import * as libc from './libc.ts';
 import {
@@ -16,7 +16,7 @@ import {
   UNHANDLED,
 } from './poll-thread-protocol.ts';
 import { decodeError } from './posted-error.ts';
-import { siblingModule } from './sibling-module.ts';
+import { startWorker } from './worker.ts';
 
 export interface WatchHandlers {
   /** One message; for a stream or a pipe, a piece of it. The bytes are the handler's to keep. */
@@ -67,12 +67,12 @@ export class PollThread {
 
   private constructor() {
     this.#eventFd = libc.eventfd();
-    this.#worker = new Worker(siblingModule('poll-worker', import.meta.url), {
+    this.#worker = startWorker({
       name: 'poll',
+      entry: 'poll-worker',
+      ourUrl: import.meta.url,
       workerData: this.#eventFd,
-      resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 },
     });
-    this.#worker.unref();
     this.#worker.on('message', (reports: readonly PollReport[]) => {
       for (const report of reports) this.#deliver(report);
     });
