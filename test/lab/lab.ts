@@ -235,7 +235,8 @@ export class Lab implements AsyncDisposable {
   }
 
   #clientOptions(options: CommandOptions): CommandOptions {
-    const env = { ...this.#env, DOCKER_HOST: `unix://${this.engine.socket}` };
+    const host = `unix://${this.engine.socket}`;
+    const env = { ...this.#env, DOCKER_HOST: host, SEAWAY_HOST: host };
     return { cwd: this.directory, ...options, env: { ...env, ...options.env } };
   }
 }
