@@ -53,3 +53,10 @@ export function describeConnectionFailure(address: string, code: string | undefi
       return `cannot reach the daemon at ${address}: ${detail}`;
   }
 }
+
+/** Gives an answer that broke off on the way its name; other errors stay as they are. */
+export function explainBrokenStream(error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code !== 'ECONNRESET' && code !== 'EPIPE' && code !== 'ERR_STREAM_PREMATURE_CLOSE') return error;
+  return new ConnectionError('the connection to the daemon was lost', error);
+}

@@ -1,6 +1,7 @@
 /** A container in the foreground: its output is ours, our input and signals are its, its exit code is ours. */
 import { CliError, exitCodes } from '../cli-error.ts';
 import type { Context } from '../context.ts';
+import { ConnectionError } from './daemon-error.ts';
 import { DetachKeys } from './detach-keys.ts';
 import { type Client, segment, type UpgradedConnection } from './http-client.ts';
 import { copyOutput } from './output.ts';
@@ -28,7 +29,7 @@ export async function runInForeground(
   id: string,
   options: ForegroundOptions,
 ): Promise<number> {
-  const { client, terminal } = context;
+  const { client } = context;
   await using cleanUp = new AsyncDisposableStack();
   const connection = await attach(client, id, options);
   cleanUp.defer(() => void connection.socket.destroy());
@@ -36,7 +37,7 @@ export async function runInForeground(
   const exit = await client.open('POST', `/containers/${segment(id)}/wait`, { query: { condition } });
   cleanUp.defer(() => void exit.destroy());
   // Copying starts now: what fails below must not leave a rejection that nobody handles.
-  const output = copyOutput(connection.socket, connection.multiplexed ?? !options.tty, terminal);
+  const output = copyAttached(connection, options.tty, context);
   output.catch(() => {});
 
   const started = client.text('POST', `/containers/${segment(id)}/start`);
@@ -60,6 +61,22 @@ function attach(client: Client, id: string, options: ForegroundOptions): Promise
     stdout: options.attachStdout || undefined,
     stderr: options.attachStderr || undefined,
   });
+}
+
+/**
+ * Copies the container's output. An engine may close the connection with input unread, which looks like a broken
+ * one; whether the daemon is still there shows in the answer to wait.
+ */
+async function copyAttached(
+  connection: UpgradedConnection,
+  tty: boolean,
+  { terminal }: Context,
+): Promise<void> {
+  try {
+    await copyOutput(connection.socket, connection.multiplexed ?? !tty, terminal);
+  } catch (error) {
+    if (!(error instanceof ConnectionError)) throw error;
+  }
 }
 
 /** Passes signals on, those that come early as soon as the container has started. Returns how to stop. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { test } from 'node:test';
+import { ConnectionError } from './daemon-error.ts';
 import { copyOutput } from './output.ts';
 
 function frame(stream: number, payload: string): Buffer {
@@ -43,13 +44,13 @@ test('output that stops inside a frame is an error', async () => {
   await assert.rejects(copy([frame(1, 'abc').subarray(0, 9)], true), /in the middle of the output/);
 });
 
-test('a reset connection counts as the end', async () => {
+test('what came before a broken connection is passed on', async () => {
   const source = new PassThrough();
   const stdout = new SlowReceiver();
   const done = copyOutput(source, true, { stdout, stderr: new SlowReceiver() });
   source.write(frame(1, 'last'));
   setTimeout(() => source.destroy(Object.assign(new Error('reset'), { code: 'ECONNRESET' })), 5);
-  await done;
+  await assert.rejects(done, ConnectionError);
   assert.equal(stdout.received, 'last');
 });
 

@@ -1,5 +1,6 @@
 /** Copies a container's output to our own streams. */
 import type { Readable, Writable } from 'node:stream';
+import { explainBrokenStream } from './daemon-error.ts';
 import { FrameDecoder } from './frames.ts';
 
 /** Where a container's output goes. */
@@ -9,9 +10,8 @@ export interface OutputStreams {
 }
 
 /**
- * Copies until the source ends. A source that the peer resets counts as ended: an engine may close with input
- * unread. With `framed`, stdout and stderr are told apart; without, everything is stdout.
- * @throws Error when the stream stops in the middle of a frame.
+ * Copies until the source ends. With `framed`, stdout and stderr are told apart; without, everything is stdout.
+ * @throws ConnectionError when the source breaks off, Error when it ends in the middle of a frame.
  */
 export async function copyOutput(source: Readable, framed: boolean, to: OutputStreams): Promise<void> {
   const decoder = new FrameDecoder();
@@ -26,7 +26,7 @@ export async function copyOutput(source: Readable, framed: boolean, to: OutputSt
       }
     }
   } catch (error) {
-    if (!isReset(error)) throw error;
+    throw explainBrokenStream(error);
   }
   if (decoder.isIncomplete) throw new Error('the daemon closed the connection in the middle of the output');
 }
@@ -37,9 +37,4 @@ async function write(stream: Writable, data: Buffer): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   // The callback also comes when the stream is destroyed, where "drain" never would.
   if (!stream.write(data, () => resolve())) await promise;
-}
-
-function isReset(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code;
-  return code === 'ECONNRESET' || code === 'EPIPE';
 }

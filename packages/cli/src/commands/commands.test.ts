@@ -124,6 +124,17 @@ test('logs tells the streams apart unless there is a terminal', async () => {
   assert.equal((await run(table(true), 'logs', ['a'])).stdout, 'raw\r\n');
 });
 
+test('logs that break off are an error, not an end', async () => {
+  const table = {
+    'GET /containers/a/json': { Config: { Tty: true } },
+    'GET /containers/a/logs': (_request: unknown, response: ServerResponse) => {
+      response.write('half');
+      setTimeout(() => response.destroy(), 20);
+    },
+  };
+  await assert.rejects(run(table, 'logs', ['a']), /the connection to the daemon was lost/);
+});
+
 const container = {
   Id: 'c'.repeat(64),
   Names: ['/web'],
