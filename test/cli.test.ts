@@ -88,10 +88,13 @@ test('network ls and network inspect', async () => {
   assert.match(await output('network ls'), /^[0-9a-f]{12}\s+bridge\s+bridge\s+local$/m);
   const [bridge] = JSON.parse(await output('network inspect bridge')) as {
     Name: string;
-    IPAM: { Config: object[] };
+    IPAM: { Config: { Subnet: string }[] };
   }[];
   assert.equal(bridge?.Name, 'bridge');
-  assert.deepEqual(bridge?.IPAM.Config, [{ Subnet: '172.17.0.0/16', Gateway: '172.17.0.1' }]);
+  assert.deepEqual(
+    bridge?.IPAM.Config.map((pool) => pool.Subnet),
+    ['172.17.0.0/16'],
+  );
 });
 
 test("mistakes: one clear sentence, Docker's exit codes", async () => {
@@ -99,7 +102,7 @@ test("mistakes: one clear sentence, Docker's exit codes", async () => {
     [`run --rm ${image} no-such-program`, 127, /executable file not found/],
     [`run --rm ${image} /etc/not-executable`, 126, /permission denied/],
     [`run --rm --net=nope ${image} true`, 125, /network nope not found/],
-    ['run --rm', 125, /requires at least 1 argument/],
+    ['run --rm', 125, /requires at least 1 argument|missing required argument/],
     ['run --no-such-flag x', 125, /unknown (flag|option).*--no-such-flag/],
     ['inspect nope', 1, /no such (object|container)/i],
     ['logs nope', 1, /No such container: nope/],

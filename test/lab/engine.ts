@@ -111,6 +111,7 @@ export class LabEngine {
   }
   /** The daemon's exit code, 128 + signal number when a signal ended it. */
   get exited(): Promise<number> {
+    this.#child.ref(); // whoever waits for the end keeps this process alive
     return this.#exited;
   }
 
@@ -129,7 +130,7 @@ export class LabEngine {
   /** Sends a signal and waits until the daemon has ended. */
   async kill(signal: NodeJS.Signals): Promise<number> {
     process.kill(this.pid, signal);
-    return await this.#exited;
+    return await this.exited;
   }
 
   /** Ends the daemon in the orderly way; containers keep running. */

@@ -1,0 +1,218 @@
+/**
+ * The story of the four network modes with real containers, in a lab that is gone afterwards. Every step shows the
+ * command, what came back, and whether that is what was promised; the exit code is 0 only if every step held.
+ */
+import { existsSync } from 'node:fs';
+import { expectSameInventory, takeInventory } from '../test/lab/inventory.ts';
+import { hostAddress, Lab, labHostname, outsideAddress } from '../test/lab/lab.ts';
+import { Narrator, StepFailed } from './narrator.ts';
+
+const narrator = new Narrator(process.stdout);
+const { chapter, step, explain } = narrator;
+const page = 'hello from the container';
+
+/** The first address of the default bridge's pool in a text. */
+function bridgeAddress(text: string): string {
+  return text.match(/172\.17\.\d+\.\d+/)?.[0] ?? '';
+}
+
+async function tellStory(lab: Lab): Promise<void> {
+  /** One docker command as a step; resolves with what it wrote. */
+  const docker = (argv: string[], promise: string, holds: (output: string) => boolean): Promise<string> =>
+    step(
+      ['docker', ...argv],
+      promise,
+      async () => {
+        const { stdout, stderr, code } = await lab.docker(argv, { allowFailure: true });
+        return code === 0 ? stdout.trim() : `${stdout}${stderr}(exit code ${code})`;
+      },
+      holds,
+    );
+  const run = (options: string[], ...command: string[]) => ['run', '--rm', ...options, 'busybox', ...command];
+
+  chapter('The engine', 'It listens on a unix socket and speaks the Docker Engine API.');
+  await step(
+    ['seaway', 'daemon', '-H', 'unix://$LAB/engine.sock'],
+    'the daemon answers',
+    async () => {
+      const engine = await lab.startEngine();
+      return `ready after ${Math.round(engine.readyMs)} ms`;
+    },
+    (output) => output.startsWith('ready'),
+  );
+  await step(
+    ['docker', 'import', 'rootfs.tar', 'busybox:latest'],
+    "an image, made from this machine's own busybox",
+    async () => {
+      await lab.importBusybox();
+      return lab.dockerOutput(['images', '--format', '{{.Repository}}:{{.Tag}}  {{.Size}}']);
+    },
+    (output) => output.startsWith('busybox:latest'),
+  );
+  const before = await takeInventory(lab, lab.engine);
+
+  chapter('bridge', 'Its own address on docker0; the outside is reached by address translation.');
+  const server = ['httpd', '-f', '-p', '80', '-h', '/www'];
+  await docker(['run', '-d', '--name', 'web1', 'busybox', ...server], 'a web server runs', (output) =>
+    /^[0-9a-f]{64}$/.test(output),
+  );
+  const format = '{{.NetworkSettings.IPAddress}}';
+  const web1 = await docker(
+    ['inspect', '-f', format, 'web1'],
+    'it has an address of the pool',
+    (output) => bridgeAddress(output) === output && output !== '',
+  );
+  await docker(
+    run([], 'wget', '-qO-', `http://${web1}`),
+    'another container reaches it',
+    (output) => output === page,
+  );
+  await docker(
+    run([], 'ip', '-brief', 'address'),
+    'inside: loopback, and eth0 with an address of its own',
+    (output) => /^eth0@if\d+ +UP +172\.17\.0\.\d+\/16/m.test(output) && bridgeAddress(output) !== web1,
+  );
+  await step(
+    ['ip', '-brief', 'link', 'show', 'master', 'docker0'],
+    'on the host: the other end of the wire, on docker0',
+    async () => (await lab.run('ip -brief link show master docker0')).stdout.trim(),
+    (output) => /^veth\w+@\S+ +UP/.test(output) && !output.includes('\n'),
+  );
+  const outside = await lab.startWhoami('outside', 80);
+  await docker(
+    run([], 'wget', '-qO-', `http://${outsideAddress}`),
+    `a server outside sees the address of the host, ${hostAddress}`,
+    (output) => output === hostAddress,
+  );
+  await outside.stop();
+
+  chapter('none', 'A network namespace with nothing but loopback.');
+  await docker(run(['--net=none'], 'ip', '-br', 'link'), 'lo, alone and up', (output) =>
+    /^lo .*<LOOPBACK,UP,LOWER_UP>$/.test(output),
+  );
+  await docker(
+    run(['--net=none'], 'sh', '-c', 'httpd -p 80 -h /www; wget -qO- http://127.0.0.1'),
+    '127.0.0.1 answers',
+    (output) => output === page,
+  );
+
+  chapter('host', "No network namespace of its own: the host's interfaces, name and ports.");
+  await docker(
+    run(['--net=host'], 'sh', '-c', 'hostname; ip -br -4 address show eth0'),
+    "the host's name and address",
+    (output) => output.startsWith(labHostname) && output.includes(`${hostAddress}/24`),
+  );
+  const hostServer = ['httpd', '-f', '-p', '8080', '-h', '/www'];
+  await docker(
+    ['run', '-d', '--name', 'web2', '--net=host', 'busybox', ...hostServer],
+    "a server on the host's port 8080",
+    (output) => /^[0-9a-f]{64}$/.test(output),
+  );
+  await step(
+    ['wget', '-qO-', `http://${hostAddress}:8080`],
+    'reached from outside',
+    async () => (await lab.outside(`busybox wget -qO- http://${hostAddress}:8080`)).stdout.trim(),
+    (output) => output === page,
+  );
+
+  chapter('container:web1', "Inside another container's network: same address, same ports.");
+  await docker(
+    run(['--net=container:web1'], 'wget', '-qO-', 'http://127.0.0.1:80'),
+    'web1 answers on 127.0.0.1',
+    (output) => output === page,
+  );
+  await docker(
+    run(['--net=container:web1'], 'ip', '-br', '-4', 'address', 'show', 'eth0'),
+    `the address is that of web1, ${web1}`,
+    (output) => bridgeAddress(output) === web1,
+  );
+
+  chapter('The daemon may die', 'Containers and their traffic do not need it.');
+  await step(
+    ['kill', '-9', 'DAEMON'],
+    'web1 answers without a daemon',
+    async () => {
+      await lab.engine.kill('SIGKILL');
+      return (await lab.run(`busybox wget -qO- http://${web1}`)).stdout.trim();
+    },
+    (output) => output === page,
+  );
+  await step(
+    ['seaway', 'daemon', '-H', 'unix://$LAB/engine.sock'],
+    'a new daemon finds both containers running',
+    async () => {
+      await lab.engine.start();
+      return lab.dockerOutput(['ps', '--format', '{{.Names}}  {{.Status}}']);
+    },
+    (output) => /^web1 +Up/m.test(output) && /^web2 +Up/m.test(output),
+  );
+
+  chapter('Cleaning up', 'Links, addresses, rules, namespaces, mounts, processes and files are compared.');
+  await docker(['rm', '-f', 'web1', 'web2'], 'the containers are gone', (output) => output === 'web1\nweb2');
+  await step(
+    ['diff', 'before', 'after'],
+    'everything is as it was before the first container',
+    async () => {
+      await expectSameInventory(lab, before, lab.engine);
+      return 'no difference';
+    },
+    () => true,
+  );
+}
+
+async function main(): Promise<void> {
+  explain(
+    'Containers in all four network modes, driven by the docker client.',
+    "A lab plays the machine: a host and the outside, in namespaces of their own. Nothing of this machine's network is touched.",
+  );
+  chapter('A lab', `A host ${hostAddress} and, behind a wire, the outside ${outsideAddress}.`);
+  let lab: Lab | undefined;
+  try {
+    await step(
+      ['unshare', '--net', '--mount', '--pid', '--uts', '--ipc', '...'],
+      'host and outside are there',
+      async () => {
+        lab = await Lab.create();
+        return (await lab.run('ip -br -4 address show eth0')).stdout.trim();
+      },
+      (output) => output.includes(hostAddress),
+    );
+    if (lab === undefined) return;
+    await tellStory(lab);
+    await closeLab(lab);
+    narrator.summary();
+    explain(
+      'To use it on this machine: start "bin/seaway daemon" as root, then',
+      'export DOCKER_HOST=unix:///run/seaway.sock and use docker as you always do.',
+    );
+  } catch (error) {
+    if (!(error instanceof StepFailed)) throw error;
+    process.exitCode = 1;
+    showLog(lab);
+  } finally {
+    await lab?.close();
+  }
+}
+
+async function closeLab(lab: Lab): Promise<void> {
+  await step(
+    ['rm', '-rf', '$LAB'],
+    'nothing is left of the lab',
+    async () => {
+      await lab.close();
+      return existsSync(lab.directory) ? `${lab.directory} is still there` : 'the lab is closed';
+    },
+    (output) => output === 'the lab is closed',
+  );
+}
+
+function showLog(lab: Lab | undefined): void {
+  try {
+    const tail = lab?.engine.log().trimEnd().split('\n').slice(-20).join('\n');
+    if (tail) console.error(`\nThe daemon's last words:\n${tail}`);
+  } catch {
+    // No engine was started.
+  }
+}
+
+await main();
