@@ -151,7 +151,9 @@ function truncate(text: string, width: number): string {
 /** A command as one would type it, over several lines when it is long. */
 function wrapCommand(argv: readonly string[], width: number): string[] {
   const words = argv.map((word) => (/^[\w@%+=:,./$-]+$/.test(word) ? word : `'${word}'`));
-  const lines = fill(words, width - 4);
+  const whole = `$ ${words.join(' ')}`;
+  if (whole.length <= width) return [whole];
+  const lines = fill(words, width - 6);
   return lines.map((line, index) => {
     const start = index === 0 ? '$ ' : '    ';
     return index < lines.length - 1 ? `${start}${line} \\` : `${start}${line}`;

@@ -129,12 +129,15 @@ async function tellStory(lab: Lab): Promise<void> {
 
   chapter('The daemon may die', 'Containers and their traffic do not need it.');
   await step(
-    ['kill', '-9', 'DAEMON'],
-    'web1 answers without a daemon',
-    async () => {
-      await lab.engine.kill('SIGKILL');
-      return (await lab.run(`busybox wget -qO- http://${web1}`)).stdout.trim();
-    },
+    ['kill', '-9', '$DAEMON'],
+    'the daemon is dead',
+    async () => `ended with code ${await lab.engine.kill('SIGKILL')}`,
+    (output) => output === 'ended with code 137',
+  );
+  await step(
+    ['wget', '-qO-', `http://${web1}`],
+    'web1 answers all the same',
+    async () => (await lab.run(`busybox wget -qO- http://${web1}`)).stdout.trim(),
     (output) => output === page,
   );
   await step(

@@ -3,8 +3,9 @@
  */
 import { type SpawnOptions, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 
-/** What a finished program left. `code` is 128 + signal number semantics of the shell when a signal ended it. */
+/** What a finished program left; `code` as `exitCode` gives it. */
 export interface Output {
   readonly stdout: string;
   readonly stderr: string;
@@ -72,7 +73,7 @@ export function runCommand(argv: readonly string[], options: CommandOptions = {}
       const output: Output = {
         stdout: Buffer.concat(chunks.stdout).toString('utf8'),
         stderr: Buffer.concat(chunks.stderr).toString('utf8'),
-        code: code ?? 128,
+        code: exitCode(code, signal),
       };
       if (timedOut) {
         reject(new CommandError(argv, `did not end within ${timeoutMs} ms`, output));
@@ -83,6 +84,11 @@ export function runCommand(argv: readonly string[], options: CommandOptions = {}
       }
     });
   });
+}
+
+/** The exit code as a shell tells it: the program's own, or 128 plus the number of the signal that ended it. */
+export function exitCode(code: number | null, signal: NodeJS.Signals | null): number {
+  return code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
 }
 
 /** Process ids of the direct children of a process, as this process's PID namespace numbers them (proc(5)). */

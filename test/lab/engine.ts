@@ -6,7 +6,7 @@ import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { childrenOf, killTree } from './command.ts';
+import { childrenOf, exitCode, killTree } from './command.ts';
 import { apiRequest } from './http.ts';
 
 export type EngineKind = 'seaway' | 'dockerd';
@@ -161,7 +161,7 @@ export class LabEngine {
     closeSync(log);
     this.#exited = new Promise((resolve, reject) => {
       this.#child.once('error', reject);
-      this.#child.once('exit', (code) => resolve(code ?? 128));
+      this.#child.once('exit', (code, signal) => resolve(exitCode(code, signal)));
     });
     await this.#waitUntilReady(startedAt);
     this.#child.unref();

@@ -55,7 +55,8 @@ export class Lab implements AsyncDisposable {
   readonly directory: string;
   readonly #holder: ChildProcess;
   readonly #holderPid: number;
-  readonly #env: NodeJS.ProcessEnv;
+  /** The environment that commands get. */
+  readonly env: NodeJS.ProcessEnv;
   #engine: LabEngine | undefined;
   #closed: Promise<void> | undefined;
 
@@ -64,7 +65,7 @@ export class Lab implements AsyncDisposable {
     this.directory = directory;
     this.#holder = holder;
     this.#holderPid = holderPid;
-    this.#env = labEnvironment(directory);
+    this.env = labEnvironment(directory);
   }
 
   /**
@@ -109,7 +110,7 @@ export class Lab implements AsyncDisposable {
 
   /** Runs a command on the lab's host. @throws CommandError */
   run(command: string | readonly string[], options: CommandOptions = {}): Promise<Output> {
-    return runCommand(this.#enter(toArgv(command)), { env: this.#env, ...options });
+    return runCommand(this.enter(toArgv(command)), { env: this.env, ...options });
   }
 
   /** Runs a command in the outside network. @throws CommandError */
@@ -119,7 +120,7 @@ export class Lab implements AsyncDisposable {
 
   /** Starts a command on the lab's host and lets it run. */
   background(command: string | readonly string[]): Background {
-    return startBackground(this.#enter(toArgv(command)), this.#env);
+    return startBackground(this.enter(toArgv(command)), this.env);
   }
 
   /**
@@ -223,12 +224,13 @@ export class Lab implements AsyncDisposable {
     return {
       id: this.id,
       directory: this.directory,
-      env: this.#env,
-      enter: (argv) => this.#enter(argv),
+      env: this.env,
+      enter: (argv) => this.enter(argv),
     };
   }
 
-  #enter(argv: readonly string[]): string[] {
+  /** The command that runs another one on the lab's host, for those who start processes themselves. */
+  enter(argv: readonly string[]): string[] {
     // Not `ip netns exec`: it mounts a new /sys, which hides the control groups.
     const target = ['--target', String(this.#holderPid)];
     return ['nsenter', ...target, '--net', '--mount', '--pid', '--uts', '--ipc', '--', ...argv];
@@ -236,7 +238,7 @@ export class Lab implements AsyncDisposable {
 
   #clientOptions(options: CommandOptions): CommandOptions {
     const host = `unix://${this.engine.socket}`;
-    const env = { ...this.#env, DOCKER_HOST: host, SEAWAY_HOST: host };
+    const env = { ...this.env, DOCKER_HOST: host, SEAWAY_HOST: host };
     return { cwd: this.directory, ...options, env: { ...env, ...options.env } };
   }
 }
