@@ -3,11 +3,14 @@
  * leaves nothing.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
+import { release } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { resolveCapabilities } from '../packages/engine/src/runtime/spec/capabilities.ts';
+import { buildOciSpec } from '../packages/engine/src/runtime/spec/oci-spec.ts';
 import { runCommand } from '../test/lab/command.ts';
 import type { EngineKind, LabEngine } from '../test/lab/engine.ts';
 import { Lab } from '../test/lab/lab.ts';
@@ -87,6 +90,9 @@ export class EnginePeer implements AsyncDisposable {
   }
 }
 
+/** Which configuration raw runc is given. */
+export type RuncConfiguration = 'its own default' | 'that of the engine';
+
 /** Raw runc in a lab of its own. */
 export class RawRunc implements AsyncDisposable {
   readonly #lab: Lab;
@@ -99,17 +105,20 @@ export class RawRunc implements AsyncDisposable {
     this.#lines = lines[Symbol.asyncIterator]();
   }
 
-  static async start(): Promise<RawRunc> {
+  /**
+   * @param configuration what `runc spec` writes, or what our engine writes for the same command: Docker's seccomp
+   *   profile, capabilities, mounts and device rules. Either way the network namespace is new and empty.
+   */
+  static async start(configuration: RuncConfiguration): Promise<RawRunc> {
     const lab = await Lab.create();
     const bundle = join(lab.directory, 'bundle');
-    mkdirSync(join(bundle, 'rootfs'), { recursive: true });
-    await runCommand(['tar', '-x', '-C', join(bundle, 'rootfs')], { input: busyboxRootfs() });
-    await runCommand(['runc', 'spec', '--bundle', bundle]);
-    const configFile = join(bundle, 'config.json');
-    const config = JSON.parse(readFileSync(configFile, 'utf8'));
-    Object.assign(config.process, { args: ['true'], terminal: false });
-    config.linux.cgroupsPath = `/${lab.id}/raw`;
-    writeFileSync(configFile, JSON.stringify(config));
+    const rootfs = join(bundle, 'rootfs');
+    mkdirSync(rootfs, { recursive: true });
+    await runCommand(['tar', '-x', '-C', rootfs], { input: busyboxRootfs() });
+    const cgroup = `/${lab.id}/raw`;
+    const spec =
+      configuration === 'its own default' ? await runcSpec(bundle, cgroup) : engineSpec(rootfs, cgroup);
+    writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec));
     const argv = lab.enter([process.execPath, rawRuncProgram, bundle, join(lab.directory, 'state')]);
     const child = spawn(argv[0] ?? '', argv.slice(1), { stdio: ['pipe', 'pipe', 'inherit'], env: lab.env });
     return new RawRunc(lab, child, createInterface({ input: child.stdout }));
@@ -127,4 +136,51 @@ export class RawRunc implements AsyncDisposable {
     this.#child.stdin?.end();
     await this.#lab.close();
   }
+}
+
+async function runcSpec(bundle: string, cgroupsPath: string): Promise<object> {
+  await runCommand(['runc', 'spec', '--bundle', bundle]);
+  const spec = JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8'));
+  Object.assign(spec.process, { args: ['true'], terminal: false });
+  spec.linux.cgroupsPath = cgroupsPath;
+  return spec;
+}
+
+function engineSpec(rootfs: string, cgroupsPath: string): object {
+  const [major = 0, minor = 0] = release()
+    .split('.')
+    .map((part) => Number.parseInt(part, 10));
+  const spec = buildOciSpec({
+    rootfs,
+    readonlyRootfs: false,
+    args: ['true'],
+    env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'HOSTNAME=raw'],
+    cwd: '/',
+    terminal: false,
+    user: { uid: 0, gid: 0, additionalGids: [] },
+    hostname: 'raw',
+    network: { kind: 'path', path: '' },
+    ownsNetwork: false,
+    uts: 'private',
+    pid: 'private',
+    ipc: 'private',
+    cgroupsPath,
+    cgroupVersion: existsSync('/sys/fs/cgroup/cgroup.controllers') ? 2 : 1,
+    capabilities: resolveCapabilities(),
+    privileged: false,
+    noNewPrivileges: false,
+    seccompUnconfined: false,
+    mounts: [],
+    shmSizeBytes: 64 * 2 ** 20,
+    sysctls: {},
+    rlimits: [],
+    resources: {},
+    annotations: {},
+    architecture: process.arch === 'arm64' ? 'arm64' : 'x64',
+    kernel: [major, minor],
+  });
+  // Without a path the runtime makes the namespace itself.
+  return JSON.parse(JSON.stringify(spec), (key, value) =>
+    key === 'path' && value === '' ? undefined : value,
+  );
 }
