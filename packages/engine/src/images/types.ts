@@ -62,4 +62,6 @@ export interface ImageRecord {
   blobs: string[];
   /** RFC 3339: when it came into this store. */
   importedAt: string;
+  /** Removed by force while stopped containers still need its files: hidden, and deleted with the last of them. */
+  isRemoved?: boolean;
 }
