@@ -102,7 +102,7 @@ test("mistakes: one clear sentence, Docker's exit codes", async () => {
     [`run --rm ${image} no-such-program`, 127, /executable file not found/],
     [`run --rm ${image} /etc/not-executable`, 126, /permission denied/],
     [`run --rm --net=nope ${image} true`, 125, /network nope not found/],
-    ['run --rm', 125, /requires at least 1 argument|missing required argument/],
+    ['run --rm', 1, /requires at least 1 argument|missing required argument/],
     ['run --no-such-flag x', 125, /unknown (flag|option).*--no-such-flag/],
     ['inspect nope', 1, /no such (object|container)/i],
     ['logs nope', 1, /No such container: nope/],
