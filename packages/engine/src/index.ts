@@ -38,7 +38,14 @@ export {
   zeroTime,
 } from './model/container.ts';
 export { checkContainerName, findConflict, parseExtraHost } from './model/create-rules.ts';
-export { containerGateway, type EndpointRecord, type NetworkRecord } from './model/network.ts';
+export {
+  containerGateway,
+  type EndpointRecord,
+  isPredefinedNetwork,
+  type NetworkRecord,
+  type SubnetConfig,
+} from './model/network.ts';
 export { formatNetworkMode, parseNetworkMode } from './model/network-mode.ts';
 export type { NetworkOptions, Networks } from './networks/networks.ts';
+export { findProgram } from './runtime/find-program.ts';
 export type { LogEntry, ReadLogsOptions } from './runtime/logs.ts';

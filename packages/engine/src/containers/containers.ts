@@ -129,6 +129,11 @@ export class Containers {
     return this.#parts.launcher.filesOf(container);
   }
 
+  /** Path of the namespace that a running container lives in; the host's own in host mode. */
+  sandboxPath(container: ContainerRecord): string {
+    return this.#parts.launcher.sandboxPath(container);
+  }
+
   logPath(id: ContainerId): string {
     return this.#parts.launcher.logPath(id);
   }

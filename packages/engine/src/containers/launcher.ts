@@ -80,6 +80,10 @@ export class Launcher {
     return sandboxFiles(this.folder(owner?.id ?? container.id));
   }
 
+  sandboxPath({ sandboxId }: ContainerRecord): string {
+    return sandboxId ? this.#parts.sandboxes.path(sandboxId) : '/proc/1/ns/net';
+  }
+
   #joined(container: ContainerRecord): ContainerRecord | undefined {
     const sandbox = container.sandboxId && this.#parts.sandboxes.get(container.sandboxId);
     return sandbox && this.#parts.registry.find(sandbox.ownerId);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { NftCommand, NftElement } from '@seaway/linux/nftables-json';
 import { addNetwork, compileRuleset, type FirewallNetwork, removeNetwork } from './model.ts';
 
 const network = (n: number): FirewallNetwork => ({
@@ -9,8 +10,16 @@ const network = (n: number): FirewallNetwork => ({
   interContainer: true,
 });
 
+const elementOf = (command: NftCommand): NftElement => {
+  const change = 'add' in command ? command.add : 'delete' in command ? command.delete : {};
+  assert.ok('element' in change);
+  return change.element as NftElement;
+};
+
 const countRules = (networks: FirewallNetwork[]) =>
-  compileRuleset({ networks, dropOtherForwarding: false }).filter((c) => 'rule' in Object(c.add)).length;
+  compileRuleset({ networks, dropOtherForwarding: false }).filter(
+    (command) => 'add' in command && 'rule' in command.add,
+  ).length;
 
 describe('the firewall', () => {
   it('has the same number of rules for one network as for many', () => {
@@ -35,17 +44,14 @@ describe('the firewall', () => {
   });
 
   it('removes exactly the elements that it added', () => {
-    const added = addNetwork(network(17)).map((command) => command.add);
-    assert.deepEqual(
-      removeNetwork(network(17)).map((command) => command.delete),
-      added,
-    );
+    const added = addNetwork(network(17)).map(elementOf);
+    assert.deepEqual(removeNetwork(network(17)).map(elementOf), added);
     assert.equal(added.length, 4);
   });
 
   it('leaves out what a network does not want', () => {
     const names = addNetwork({ ...network(17), masquerade: false, interContainer: false }).map(
-      (command) => (command.add as { element: { name: string } }).element.name,
+      (command) => elementOf(command).name,
     );
     assert.deepEqual(names, ['bridges']);
   });

@@ -5,6 +5,16 @@
  * Known gap: published ports, internal networks and the administrator's own chain are not modelled yet.
  */
 
+import type {
+  NftChain,
+  NftCommand,
+  NftElement,
+  NftExpression,
+  NftOperator,
+  NftSetType,
+  NftStatement,
+} from '@seaway/linux/nftables-json';
+
 export const tableName = 'seaway';
 const family = 'inet';
 
@@ -25,16 +35,15 @@ export interface FirewallModel {
   readonly dropOtherForwarding: boolean;
 }
 
-type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
-export type FirewallCommand = { readonly [key: string]: Json };
-
-const meta = (key: string): Json => ({ meta: { key } });
-const match = (left: Json, op: string, right: Json): Json => ({ match: { op, left, right } });
-const concat = (...parts: Json[]): Json => ({ concat: parts });
+const meta = (key: string): NftExpression => ({ meta: { key } });
+const match = (left: NftExpression, op: NftOperator, right: NftExpression): NftStatement => ({
+  match: { op, left, right },
+});
+const concat = (...parts: NftExpression[]): NftExpression => ({ concat: parts });
 
 interface SetShape {
   readonly name: string;
-  readonly type: Json;
+  readonly type: NftSetType;
   readonly interval: boolean;
 }
 
@@ -50,7 +59,7 @@ const sets = {
 } as const satisfies Record<string, SetShape>;
 
 /** Commands that put the whole table in place, replacing what was there, in one transaction. */
-export function compileRuleset(model: FirewallModel): FirewallCommand[] {
+export function compileRuleset(model: FirewallModel): NftCommand[] {
   return [
     // Adding before deleting makes the deletion succeed whether or not the table was there.
     { add: { table: { family, name: tableName } } },
@@ -62,13 +71,13 @@ export function compileRuleset(model: FirewallModel): FirewallCommand[] {
   ];
 }
 
-function addSet({ name, type, interval }: SetShape): FirewallCommand {
+function addSet({ name, type, interval }: SetShape): NftCommand {
   return {
     add: { set: { family, table: tableName, name, type, ...(interval ? { flags: ['interval'] } : {}) } },
   };
 }
 
-function chains(forwardPolicy: 'accept' | 'drop'): FirewallCommand[] {
+function chains(forwardPolicy: 'accept' | 'drop'): NftCommand[] {
   const iifname = meta('iifname');
   const oifname = meta('oifname');
   const saddr = { payload: { protocol: 'ip', field: 'saddr' } };
@@ -98,31 +107,33 @@ function chains(forwardPolicy: 'accept' | 'drop'): FirewallCommand[] {
   ];
 }
 
-function addChain(name: string, type: string, hook: string, prio: number, policy: string): FirewallCommand {
-  return { add: { chain: { family, table: tableName, name, type, hook, prio, policy } } };
+function addChain(
+  name: string,
+  type: NftChain['type'],
+  hook: NftChain['hook'],
+  prio: number,
+  policy: NftChain['policy'],
+): NftCommand {
+  const chain: NftChain = { family, table: tableName, name, type, hook, prio, policy };
+  return { add: { chain } };
 }
 
-function addRule(chain: string, comment: string, expr: Json[]): FirewallCommand {
+function addRule(chain: string, comment: string, expr: NftStatement[]): NftCommand {
   return { add: { rule: { family, table: tableName, chain, comment, expr } } };
 }
 
 /** Elements of one network; adding them twice changes nothing. */
-export function addNetwork(network: FirewallNetwork): FirewallCommand[] {
+export function addNetwork(network: FirewallNetwork): NftCommand[] {
   return networkElements(network).map((element) => ({ add: { element } }));
 }
 
 /** Takes back what {@link addNetwork} added. */
-export function removeNetwork(network: FirewallNetwork): FirewallCommand[] {
+export function removeNetwork(network: FirewallNetwork): NftCommand[] {
   return networkElements(network).map((element) => ({ delete: { element } }));
 }
 
-function networkElements({
-  device,
-  subnets,
-  masquerade,
-  interContainer,
-}: FirewallNetwork): FirewallCommand[] {
-  const prefixes = subnets.map((subnet): Json => {
+function networkElements({ device, subnets, masquerade, interContainer }: FirewallNetwork): NftElement[] {
+  const prefixes = subnets.map((subnet): NftExpression => {
     const [addr = '', length] = subnet.split('/');
     return { prefix: { addr, len: Number(length) } };
   });
@@ -141,6 +152,6 @@ function networkElements({
   ];
 }
 
-function elements(name: string, elem: Json[]): FirewallCommand {
+function elements(name: string, elem: NftExpression[]): NftElement {
   return { family, table: tableName, name, elem };
 }

@@ -45,8 +45,15 @@ beforeEach(async () => {
 const unused: ImageUsers = () => [];
 const reopened = () => open();
 
+let told: string[] = [];
+
 function open(): Promise<ImageStore> {
-  return ImageStore.open({ root, table, log: silentLog });
+  told = [];
+  const events = {
+    emit: (_type: string, action: string, _id: string, { name }: { name: string }) =>
+      void told.push(`${action} ${name}`),
+  };
+  return ImageStore.open({ root, table, log: silentLog, events });
 }
 
 /** A tar archive of files by path; `finish` may add what a plain file is not. */
@@ -493,6 +500,22 @@ test('a name that two images have after a crash stays with the younger import', 
   store = await reopened();
   assert.deepEqual(store.resolve(first.id).references, []);
   assert.equal(store.resolve('a').id, second.id);
+});
+
+test('what happens is told', async () => {
+  const { id } = await store.import(stream(tarball), { reference: 'a' });
+  store.tag('a', 'b', '2');
+  await store.remove('a', { force: false, inUseBy: unused });
+  await store.remove('b:2', { force: false, inUseBy: unused });
+  await store.load(stream(await dockerArchive({ layers: [tarball], tags: ['c'] })));
+  assert.deepEqual(told, [
+    'import a:latest',
+    'tag b:2',
+    'untag a:latest',
+    'untag b:2',
+    `delete ${id}`,
+    'load c:latest',
+  ]);
 });
 
 test('many imports at once all succeed', async () => {

@@ -31,6 +31,18 @@ export interface ImageStoreOptions {
   readonly log: Log;
   /** The program that applies layers. @default `umoci` on the search path */
   readonly umoci?: string;
+  /** Told what happened to images, in Docker's words. @default nobody */
+  readonly events?: ImageEvents;
+}
+
+/** Where image events go; the engine's own `Events` fit. */
+export interface ImageEvents {
+  emit(
+    type: 'image',
+    action: 'import' | 'load' | 'tag' | 'untag' | 'delete',
+    id: string,
+    attributes: { name: string },
+  ): void;
 }
 
 export interface ImportOptions {
@@ -67,6 +79,7 @@ export class ImageStore {
   readonly #table: DocumentTable<ImageRecord>;
   readonly #log: Log;
   readonly #umoci: string;
+  readonly #events: ImageEvents;
   /** Changes of the folder happen one after the other; uploads stream in before their turn. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -75,6 +88,7 @@ export class ImageStore {
     this.#table = options.table;
     this.#log = options.log;
     this.#umoci = options.umoci ?? 'umoci';
+    this.#events = options.events ?? { emit: () => {} };
   }
 
   /** Opens the store and clears away what a crash left. Throws `internal` when the folder cannot be used. */
@@ -153,7 +167,9 @@ export class ImageStore {
     // Awaited here: the staging folder must outlive the work in it.
     return await this.#exclusively(async () => {
       const image = await this.#add({ configBytes, staged, folder: staging.folder });
-      return name === undefined ? image : this.#assign(name, image.id);
+      const named = name === undefined ? image : this.#assign(name, image.id);
+      this.#events.emit('image', 'import', image.id, { name: name ?? image.id });
+      return named;
     });
   }
 
@@ -189,15 +205,21 @@ export class ImageStore {
           report(`Loaded image: ${name}`);
         }
         if (archived.names.length === 0) report(`Loaded image ID: ${image.id}`);
+        this.#events.emit('image', 'load', image.id, { name: archived.names[0] ?? image.id });
       });
     }
     return { loaded };
   }
 
-  /** Gives an image another name; whichever image had that name loses it. Throws `notFound`, `invalid`. */
-  tag(reference: string, newReference: string): void {
-    const image = this.resolve(reference);
-    this.#assign(parseNewTag(newReference), image.id);
+  /**
+   * Gives an image another name; whichever image had that name loses it. Throws `notFound`, `invalid`.
+   * @param repository name with or without tag, which `tag` overrides
+   */
+  tag(reference: string, repository: string, tag?: string): void {
+    const { id } = this.resolve(reference);
+    const name = parseNewTag(repository, tag);
+    this.#assign(name, id);
+    this.#events.emit('image', 'tag', id, { name });
   }
 
   /**
@@ -223,6 +245,8 @@ export class ImageStore {
       if (!plan.isDeleted) this.#table.put({ ...image, references });
       else if (users.length > 0) this.#table.put({ ...image, references: [], isRemoved: true });
       else await this.#delete(image);
+      for (const name of plan.untag) this.#events.emit('image', 'untag', image.id, { name });
+      if (plan.isDeleted) this.#events.emit('image', 'delete', image.id, { name: image.id });
       return { untagged: [...plan.untag], deleted: plan.isDeleted ? [image.id] : [] };
     });
   }

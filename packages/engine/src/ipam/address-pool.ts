@@ -75,8 +75,9 @@ export class AddressPool {
   /** Gives an address back. Releasing it twice is harmless; the subnet's own addresses stay taken. */
   release(address: IpAddress): void {
     if (unusableAddresses(this.subnet).includes(address.value)) return;
-    if (this.#taken.delete(address.value) && address.value >= this.#range.base) {
-      this.#lowestCandidate = address.value < this.#lowestCandidate ? address.value : this.#lowestCandidate;
+    const wasTaken = this.#taken.delete(address.value);
+    if (wasTaken && address.value >= this.#range.base && address.value < this.#lowestCandidate) {
+      this.#lowestCandidate = address.value;
     }
   }
 

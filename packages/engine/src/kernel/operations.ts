@@ -172,7 +172,8 @@ export function attachToBridge(request: AttachRequest): void {
       newNeighbour({
         index: host.index,
         lladdr: request.macAddress,
-        state: 'reachable',
+        // The port is not forwarding yet, and then the kernel takes static entries alone.
+        state: 'noArp',
         bridgeFdb: true,
         replace: true,
       }),

@@ -7,8 +7,9 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { EngineError, type ErrorKind, internal } from '../base/errors.ts';
+import { EngineError, type ErrorKind, internal, unavailable } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
+import { findProgram } from './find-program.ts';
 
 export interface RuntimeOptions {
   readonly runc: string;
@@ -40,8 +41,14 @@ export class Runtime {
     this.#stateFolder = join(options.folder, 'runc');
   }
 
+  /** @throws unavailable when a program is missing */
   static async open(options: RuntimeOptions): Promise<Runtime> {
-    const runtime = new Runtime(options);
+    const runtime = new Runtime({
+      ...options,
+      // conmon takes the runtime as a path alone.
+      runc: neededProgram(options.runc),
+      conmon: neededProgram(options.conmon),
+    });
     await mkdir(runtime.exitFolder, { recursive: true, mode: 0o700 });
     await mkdir(runtime.#stateFolder, { recursive: true, mode: 0o700 });
     return runtime;
@@ -123,6 +130,13 @@ export class Runtime {
     });
     if (status !== 0) throw runtimeError(`runc ${args[0]} failed: ${lastMessage(stderr)}`);
   }
+}
+
+function neededProgram(name: string): string {
+  const path = findProgram(name);
+  if (!path)
+    throw unavailable('program-missing', `the program ${name} is missing or not executable`, { name });
+  return path;
 }
 
 /** Tells a terminal's size to a container that has one. */

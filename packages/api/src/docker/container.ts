@@ -1,0 +1,317 @@
+/** Containers as Docker's clients see them: the list's entries and the object of `inspect`. */
+import {
+  type ContainerRecord,
+  containerGateway,
+  type EndpointRecord,
+  type EndpointSettings,
+  type Engine,
+  effectiveHostname,
+  type HostConfig,
+  isRunning,
+  mustParseSubnet,
+  type NetworkRecord,
+  shortId,
+} from '@seaway/engine';
+import type { ApiVersion } from '../http/version.ts';
+
+/** `running`, `Up 5 seconds`, `Exited (0) 2 minutes ago`. @param nowMs milliseconds since the epoch */
+export function statusText({ state }: ContainerRecord, nowMs: number): string {
+  switch (state.status) {
+    case 'created':
+      return 'Created';
+    case 'running':
+      return `Up ${humanDuration(nowMs - Date.parse(state.startedAt))}`;
+    case 'exited':
+      return `Exited (${state.exitCode}) ${humanDuration(nowMs - Date.parse(state.finishedAt))} ago`;
+    case 'dead':
+      return 'Dead';
+  }
+}
+
+/** A duration in Docker's rough words. */
+export function humanDuration(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  const minutes = Math.floor(seconds / 60);
+  const hours = Math.round(ms / 3_600_000);
+  if (seconds < 1) return 'Less than a second';
+  if (seconds === 1) return '1 second';
+  if (seconds < 60) return `${seconds} seconds`;
+  if (minutes === 1) return 'About a minute';
+  if (minutes < 60) return `${minutes} minutes`;
+  if (hours === 1) return 'About an hour';
+  if (hours < 48) return `${hours} hours`;
+  if (hours < 24 * 14) return `${Math.floor(hours / 24)} days`;
+  if (hours < 24 * 60) return `${Math.floor(hours / 24 / 7)} weeks`;
+  if (hours < 24 * 365 * 2) return `${Math.floor(hours / 24 / 30)} months`;
+  return `${Math.floor(hours / 24 / 365)} years`;
+}
+
+/** One entry of GET /containers/json. */
+export function toDockerSummary(engine: Engine, container: ContainerRecord, version: ApiVersion) {
+  const image = engine.images.find(container.imageId);
+  return {
+    Id: container.id,
+    Names: [`/${container.name}`],
+    // A name that means another image by now would mislead: then the id is shown.
+    Image:
+      engine.images.find(container.config.image)?.id === image?.id
+        ? container.config.image
+        : container.imageId,
+    ImageID: container.imageId,
+    Command: commandText(container),
+    Created: Math.floor(Date.parse(container.createdAt) / 1000),
+    Ports: isRunning(container) ? container.config.exposedPorts.map(toDockerPort) : [],
+    Labels: container.config.labels,
+    State: container.state.status,
+    Status: statusText(container, Date.now()),
+    HostConfig: { NetworkMode: container.host.networkModeText },
+    NetworkSettings: { Networks: toDockerNetworks(engine, container, version) },
+    Mounts: toDockerMounts(container),
+  };
+}
+
+function commandText({ path, args }: ContainerRecord): string {
+  return [path, ...args.map((word) => (/[\s'"]/.test(word) ? `'${word}'` : word))].join(' ');
+}
+
+function toDockerPort(port: string) {
+  const [number, protocol] = port.split('/');
+  return { PrivatePort: Number.parseInt(number ?? '', 10), Type: protocol };
+}
+
+/** GET /containers/ID/json. */
+export function toDockerInspect(engine: Engine, container: ContainerRecord, version: ApiVersion) {
+  const { config, host, state } = container;
+  const files = engine.containers.filesOf(container);
+  const isJoined = host.networkMode.kind === 'container';
+  const hasStarted = Date.parse(state.startedAt) > 0 || state.status !== 'created';
+  return {
+    Id: container.id,
+    Created: container.createdAt,
+    Path: container.path,
+    Args: container.args,
+    State: {
+      Status: state.status,
+      Running: isRunning(container),
+      Paused: false,
+      Restarting: false,
+      OOMKilled: state.oomKilled,
+      Dead: state.status === 'dead',
+      Pid: state.pid,
+      ExitCode: state.exitCode,
+      Error: state.error,
+      StartedAt: state.startedAt,
+      FinishedAt: state.finishedAt,
+    },
+    Image: container.imageId,
+    ResolvConfPath: hasStarted ? files.resolvConfPath : '',
+    HostnamePath: hasStarted ? files.hostnamePath : '',
+    HostsPath: hasStarted ? files.hostsPath : '',
+    LogPath: engine.containers.logPath(container.id),
+    Name: `/${container.name}`,
+    RestartCount: 0,
+    Driver: 'overlay2',
+    Platform: 'linux',
+    MountLabel: '',
+    ProcessLabel: '',
+    AppArmorProfile: '',
+    ExecIDs: null,
+    HostConfig: toDockerHostConfig(host),
+    GraphDriver: { Name: 'overlay2', Data: null },
+    Mounts: toDockerMounts(container),
+    Config: {
+      Hostname: isJoined ? '' : effectiveHostname(container),
+      Domainname: config.domainname,
+      User: config.user,
+      AttachStdin: config.attachStdin,
+      AttachStdout: config.attachStdout,
+      AttachStderr: config.attachStderr,
+      ...(config.exposedPorts.length > 0
+        ? { ExposedPorts: Object.fromEntries(config.exposedPorts.map((port) => [port, {}])) }
+        : {}),
+      Tty: config.tty,
+      OpenStdin: config.openStdin,
+      StdinOnce: config.stdinOnce,
+      Env: config.env,
+      Cmd: config.cmd,
+      Image: config.image,
+      Volumes: null,
+      WorkingDir: config.workingDir,
+      Entrypoint: config.entrypoint,
+      OnBuild: null,
+      Labels: config.labels,
+      StopSignal: config.stopSignal,
+      ...(config.stopTimeoutSeconds === undefined ? {} : { StopTimeout: config.stopTimeoutSeconds }),
+    },
+    NetworkSettings: toDockerNetworkSettings(engine, container, version),
+  };
+}
+
+function toDockerMounts({ host }: ContainerRecord) {
+  return host.binds.map(({ source, destination, readonly }) => ({
+    Type: 'bind',
+    Source: source,
+    Destination: destination,
+    Mode: readonly ? 'ro' : '',
+    RW: !readonly,
+    Propagation: 'rprivate',
+  }));
+}
+
+function toDockerHostConfig(host: HostConfig) {
+  const { resources } = host;
+  return {
+    Binds: host.binds.length > 0 ? host.binds.map((bind) => bind.text) : null,
+    ContainerIDFile: '',
+    LogConfig: { Type: 'json-file', Config: {} },
+    NetworkMode: host.networkModeText,
+    PortBindings: {},
+    RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
+    AutoRemove: host.autoRemove,
+    VolumeDriver: '',
+    VolumesFrom: null,
+    ConsoleSize: [0, 0],
+    CapAdd: host.capAdd.length > 0 ? host.capAdd : null,
+    CapDrop: host.capDrop.length > 0 ? host.capDrop : null,
+    CgroupnsMode: 'host',
+    Dns: host.dns,
+    DnsOptions: host.dnsOptions,
+    DnsSearch: host.dnsSearch,
+    ExtraHosts: host.extraHosts.length > 0 ? host.extraHosts : null,
+    GroupAdd: host.groupAdd.length > 0 ? host.groupAdd : null,
+    IpcMode: 'private',
+    Cgroup: '',
+    Links: null,
+    OomScoreAdj: host.oomScoreAdj,
+    PidMode: '',
+    Privileged: false,
+    PublishAllPorts: false,
+    ReadonlyRootfs: host.readonlyRootfs,
+    SecurityOpt: host.securityOpt.length > 0 ? host.securityOpt : null,
+    ...(Object.keys(host.tmpfs).length > 0 ? { Tmpfs: host.tmpfs } : {}),
+    ...(Object.keys(host.sysctls).length > 0 ? { Sysctls: host.sysctls } : {}),
+    UTSMode: host.utsMode === 'host' ? 'host' : '',
+    UsernsMode: '',
+    ShmSize: host.shmSizeBytes,
+    Runtime: 'runc',
+    Isolation: '',
+    CpuShares: resources.cpuShares ?? 0,
+    Memory: resources.memoryBytes ?? 0,
+    NanoCpus: resources.nanoCpus ?? 0,
+    CgroupParent: host.cgroupParent,
+    BlkioWeight: 0,
+    CpuPeriod: resources.cpuPeriodUs ?? 0,
+    CpuQuota: resources.cpuQuotaUs ?? 0,
+    CpusetCpus: resources.cpusetCpus ?? '',
+    CpusetMems: resources.cpusetMems ?? '',
+    Devices: [],
+    MemoryReservation: resources.memoryReservationBytes ?? 0,
+    MemorySwap: resources.memorySwapBytes ?? 0,
+    MemorySwappiness: null,
+    OomKillDisable: false,
+    PidsLimit: resources.pidsLimit ?? null,
+    Ulimits: host.rlimits.map(({ name, soft, hard }) => ({ Name: name, Soft: soft, Hard: hard })),
+  };
+}
+
+/** Fields that older versions repeat for the endpoint on the default bridge. */
+const FLAT_FIELDS_UNTIL: ApiVersion = 152;
+const NO_SHORT_ID_IN_ALIASES: ApiVersion = 145;
+const DNS_NAMES: ApiVersion = 144;
+
+function toDockerNetworkSettings(engine: Engine, container: ContainerRecord, version: ApiVersion) {
+  const networks = toDockerNetworks(engine, container, version);
+  const isJoined = container.host.networkMode.kind === 'container';
+  const { sandboxId } = container;
+  const isPlaced = isRunning(container) && !isJoined;
+  const bridge = networks.bridge;
+  return {
+    SandboxID: (isPlaced && sandboxId) || '',
+    SandboxKey: isPlaced ? engine.containers.sandboxPath(container) : '',
+    Ports: isPlaced ? Object.fromEntries(container.config.exposedPorts.map((port) => [port, null])) : {},
+    Networks: networks,
+    ...(version < FLAT_FIELDS_UNTIL
+      ? {
+          Bridge: '',
+          HairpinMode: false,
+          LinkLocalIPv6Address: '',
+          LinkLocalIPv6PrefixLen: 0,
+          SecondaryIPAddresses: null,
+          SecondaryIPv6Addresses: null,
+          EndpointID: bridge?.EndpointID ?? '',
+          Gateway: bridge?.Gateway ?? '',
+          GlobalIPv6Address: bridge?.GlobalIPv6Address ?? '',
+          GlobalIPv6PrefixLen: bridge?.GlobalIPv6PrefixLen ?? 0,
+          IPAddress: bridge?.IPAddress ?? '',
+          IPPrefixLen: bridge?.IPPrefixLen ?? 0,
+          IPv6Gateway: bridge?.IPv6Gateway ?? '',
+          MacAddress: bridge?.MacAddress ?? '',
+        }
+      : {}),
+  };
+}
+
+const noSettings: EndpointSettings = { aliases: [], links: [], driverOptions: {}, gatewayPriority: 0 };
+
+function toDockerNetworks(engine: Engine, container: ContainerRecord, version: ApiVersion) {
+  const mode = container.host.networkMode;
+  if (mode.kind === 'container') return {};
+  const names = mode.kind === 'network' ? Object.keys(container.networks) : [mode.kind];
+  const endpoints = engine.networks.endpointsOfContainer(container.id);
+  return Object.fromEntries(
+    names.map((name) => {
+      const network = engine.networks
+        .list()
+        .find((candidate) => candidate.name === name || candidate.id === name);
+      const endpoint = endpoints.find((candidate) => candidate.networkId === network?.id);
+      const settings = container.networks[name] ?? noSettings;
+      return [name, toDockerEndpoint(container, settings, network, endpoint, version)];
+    }),
+  );
+}
+
+function toDockerEndpoint(
+  container: ContainerRecord,
+  settings: EndpointSettings,
+  network: NetworkRecord | undefined,
+  endpoint: EndpointRecord | undefined,
+  version: ApiVersion,
+) {
+  const subnet = endpoint?.ipv4Address ? network?.subnets[0] : undefined;
+  const { ipv4Address, ipv6Address } = settings;
+  return {
+    IPAMConfig:
+      ipv4Address || ipv6Address
+        ? {
+            ...(ipv4Address ? { IPv4Address: ipv4Address } : {}),
+            ...(ipv6Address ? { IPv6Address: ipv6Address } : {}),
+          }
+        : null,
+    Links: settings.links.length > 0 ? settings.links : null,
+    Aliases: toDockerAliases(container, settings, network, version),
+    MacAddress: endpoint?.macAddress ?? settings.macAddress ?? '',
+    DriverOpts: Object.keys(settings.driverOptions).length > 0 ? settings.driverOptions : null,
+    GwPriority: settings.gatewayPriority,
+    NetworkID: endpoint?.networkId ?? (container.state.status === 'created' ? '' : (network?.id ?? '')),
+    EndpointID: endpoint?.id ?? '',
+    Gateway: subnet ? containerGateway(subnet) : '',
+    IPAddress: endpoint?.ipv4Address ?? '',
+    IPPrefixLen: subnet ? mustParseSubnet(subnet.subnet).prefixLength : 0,
+    IPv6Gateway: '',
+    GlobalIPv6Address: endpoint?.ipv6Address ?? '',
+    GlobalIPv6PrefixLen: 0,
+    ...(version >= DNS_NAMES ? { DNSNames: null } : {}),
+  };
+}
+
+function toDockerAliases(
+  container: ContainerRecord,
+  settings: EndpointSettings,
+  network: NetworkRecord | undefined,
+  version: ApiVersion,
+): readonly string[] | null {
+  const isUserDefined = network !== undefined && !['bridge', 'host', 'none'].includes(network.name);
+  const short = version < NO_SHORT_ID_IN_ALIASES && isUserDefined ? [shortId(container.id)] : [];
+  const aliases = [...settings.aliases, ...short];
+  return aliases.length > 0 ? aliases : null;
+}

@@ -1,0 +1,76 @@
+/** GET /events: what happens, as a stream of JSON lines. */
+import { type EngineEvent, invalid } from '@seaway/engine';
+import { eventLine } from '../docker/event.ts';
+import { clientSignal, openStream } from '../http/hijack.ts';
+import { type Filters, matches, matchesLabels, parseFilters, type Query, queryText } from '../http/query.ts';
+import { parseTimeNs } from '../http/time.ts';
+import type { RouteApp, RouteContext } from '../server.ts';
+
+const filterKeys = [
+  'type',
+  'event',
+  'container',
+  'network',
+  'image',
+  'volume',
+  'label',
+  'daemon',
+  'scope',
+] as const;
+/** Longest delay of a timer in milliseconds. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+export function eventRoutes(app: RouteApp, { engine }: RouteContext): void {
+  app.get('/events', async (request, reply) => {
+    const query = request.query as Query;
+    const filters = parseFilters(query, filterKeys);
+    const since = eventTime(query, 'since');
+    const until = eventTime(query, 'until');
+    const isWanted = (event: EngineEvent) =>
+      (until === undefined || event.timeNanoseconds <= until) && isShown(event, filters);
+    const signal = clientSignal(reply);
+    const out = openStream(reply, 200, 'application/json');
+    const write = (event: EngineEvent) => {
+      if (isWanted(event)) out.write(eventLine(event, request.apiVersion));
+    };
+    if (since !== undefined) {
+      for (const event of engine.events.recent()) if (event.timeNanoseconds >= since) write(event);
+    }
+    const unsubscribe = engine.events.subscribe(write);
+    const remainingMs =
+      until === undefined ? undefined : Math.max(0, Number(until / 1_000_000n) - Date.now());
+    const end = () => {
+      clearTimeout(timer);
+      unsubscribe();
+      out.end();
+    };
+    const timer =
+      remainingMs === undefined ? undefined : setTimeout(end, Math.min(remainingMs, MAX_TIMER_MS));
+    signal.addEventListener('abort', end, { once: true });
+  });
+}
+
+function eventTime(query: Query, name: string): bigint | undefined {
+  const text = queryText(query, name);
+  if (!text) return undefined;
+  const time = parseTimeNs(text);
+  if (time === undefined) throw invalid('invalid-query', `invalid value for ${name}: "${text}" is no time`);
+  return time;
+}
+
+function isShown(event: EngineEvent, filters: Filters): boolean {
+  const { type, action, actorId, attributes } = event;
+  const isActor = (kind: EngineEvent['type']) => (value: string) =>
+    type === kind ? actorId.startsWith(value) || attributes.name === value : attributes[kind] === value;
+  return (
+    matches(filters, 'type', (value) => value === type) &&
+    matches(filters, 'event', (value) => value === action) &&
+    matches(filters, 'container', isActor('container')) &&
+    matches(filters, 'network', isActor('network')) &&
+    matches(filters, 'image', isActor('image')) &&
+    matches(filters, 'daemon', isActor('daemon')) &&
+    matches(filters, 'volume', () => false) &&
+    matches(filters, 'scope', (value) => value === 'local') &&
+    matchesLabels(filters, attributes)
+  );
+}

@@ -1,0 +1,139 @@
+/** GET /_ping, /version and /info. */
+import { readFileSync } from 'node:fs';
+import { arch, cpus, hostname, release, totalmem } from 'node:os';
+import { formatSubnet, isRunning } from '@seaway/engine';
+import { MAX_API_VERSION, MIN_API_VERSION } from '../http/version.ts';
+import type { RouteApp, RouteContext } from '../server.ts';
+
+/** Docker names architectures as Go does in `version`, and as uname(1) does in `info`. */
+const goArchitecture = arch() === 'x64' ? 'amd64' : arch();
+const machine = arch() === 'x64' ? 'x86_64' : arch() === 'arm64' ? 'aarch64' : arch();
+
+export function systemRoutes(app: RouteApp, { engine, version, labels }: RouteContext): void {
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: '/_ping',
+    handler: (request, reply) =>
+      reply
+        .headers({
+          'Cache-Control': 'no-cache, no-store, must-revalidate',
+          Pragma: 'no-cache',
+          'Builder-Version': '1',
+          Swarm: 'inactive',
+        })
+        .type('text/plain; charset=utf-8')
+        .send(request.method === 'HEAD' ? '' : 'OK'),
+  });
+
+  app.get('/version', async () => ({
+    Platform: { Name: 'Seaway' },
+    Components: [
+      {
+        Name: 'Engine',
+        Version: version,
+        Details: {
+          ApiVersion: MAX_API_VERSION,
+          MinAPIVersion: MIN_API_VERSION,
+          Os: 'linux',
+          Arch: goArchitecture,
+          KernelVersion: release(),
+          NodeVersion: process.version,
+        },
+      },
+    ],
+    Version: version,
+    ApiVersion: MAX_API_VERSION,
+    MinAPIVersion: MIN_API_VERSION,
+    GitCommit: '',
+    GoVersion: '',
+    Os: 'linux',
+    Arch: goArchitecture,
+    KernelVersion: release(),
+    BuildTime: '',
+  }));
+
+  app.get('/info', async () => {
+    const containers = engine.containers.list();
+    const running = containers.filter(isRunning).length;
+    const { options } = engine;
+    return {
+      ID: engine.id,
+      Name: hostname(),
+      Containers: containers.length,
+      ContainersRunning: running,
+      ContainersPaused: 0,
+      ContainersStopped: containers.length - running,
+      Images: engine.images.list().length,
+      Driver: 'overlay2',
+      DriverStatus: [],
+      Plugins: { Volume: [], Network: ['bridge', 'host', 'null'], Authorization: null, Log: ['json-file'] },
+      MemoryLimit: true,
+      SwapLimit: true,
+      CpuCfsPeriod: true,
+      CpuCfsQuota: true,
+      CPUShares: true,
+      CPUSet: true,
+      PidsLimit: true,
+      IPv4Forwarding: readSetting('/proc/sys/net/ipv4/ip_forward') === '1',
+      Debug: false,
+      NFd: 0,
+      OomKillDisable: false,
+      NGoroutines: 0,
+      SystemTime: new Date().toISOString(),
+      LoggingDriver: 'json-file',
+      CgroupDriver: 'cgroupfs',
+      CgroupVersion: readSetting('/sys/fs/cgroup/cgroup.controllers') === undefined ? '1' : '2',
+      NEventsListener: 0,
+      KernelVersion: release(),
+      OperatingSystem: operatingSystem(),
+      OSVersion: '',
+      OSType: 'linux',
+      Architecture: machine,
+      IndexServerAddress: '',
+      RegistryConfig: null,
+      NCPU: cpus().length,
+      MemTotal: totalmem(),
+      GenericResources: null,
+      DockerRootDir: options.dataRoot,
+      HttpProxy: '',
+      HttpsProxy: '',
+      NoProxy: '',
+      Labels: labels,
+      ExperimentalBuild: false,
+      ServerVersion: version,
+      Runtimes: { runc: { path: options.runc } },
+      DefaultRuntime: 'runc',
+      Swarm: {
+        NodeID: '',
+        NodeAddr: '',
+        LocalNodeState: 'inactive',
+        ControlAvailable: false,
+        Error: '',
+        RemoteManagers: null,
+      },
+      LiveRestoreEnabled: true,
+      Isolation: '',
+      InitBinary: '',
+      SecurityOptions: ['name=seccomp,profile=builtin'],
+      DefaultAddressPools: options.network.addressPools.map(({ base, size }) => ({
+        Base: formatSubnet(base),
+        Size: size,
+      })),
+      FirewallBackend: { Driver: 'nftables' },
+      Warnings: null,
+    };
+  });
+}
+
+function readSetting(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/** The distribution's own name; os-release(5). */
+function operatingSystem(): string {
+  return /^PRETTY_NAME="?([^"\n]*)/m.exec(readSetting('/etc/os-release') ?? '')?.[1] ?? 'Linux';
+}

@@ -1,0 +1,169 @@
+/**
+ * The Docker Engine API over an engine: the Fastify application with what all routes share (versions, headers, JSON
+ * bodies, errors), and the HTTP servers that it listens on.
+ */
+import { createServer, type Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { type Engine, invalid } from '@seaway/engine';
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import { describeFailure, errorBody, MAX_JSON_BYTES } from './http/errors.ts';
+import { rememberUpgrade } from './http/hijack.ts';
+import { type ApiVersion, checkVersion, MAX_API_VERSION, splitVersion } from './http/version.ts';
+import { containerRoutes } from './routes/containers.ts';
+import { eventRoutes } from './routes/events.ts';
+import { imageRoutes } from './routes/images.ts';
+import { networkRoutes } from './routes/networks.ts';
+import { systemRoutes } from './routes/system.ts';
+import { isDockerEndpoint } from './routes/unsupported.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The version that the client speaks; the newest where it names none. */
+    apiVersion: ApiVersion;
+  }
+  interface FastifyContextConfig {
+    /** The route reads its body as a stream, whatever its content type. */
+    streamsBody?: boolean;
+  }
+}
+
+export interface ApiOptions {
+  /** Version of the program, shown by `version` and in the Server header. */
+  readonly version: string;
+  /** The daemon's labels, shown by `info`. */
+  readonly labels?: readonly string[];
+}
+
+/** What a file of routes is given. */
+export interface RouteContext {
+  readonly engine: Engine;
+  readonly version: string;
+  readonly labels: readonly string[];
+}
+
+export type Api = FastifyInstance;
+
+/** Builds the application; it listens nowhere yet. */
+export function buildApi(engine: Engine, options: ApiOptions): Api {
+  const versions = new WeakMap<object, string | undefined>();
+  const app = Fastify({
+    bodyLimit: MAX_JSON_BYTES,
+    // Names in paths may be as long as their users like; the engine says what it does not know.
+    routerOptions: { maxParamLength: 1024 },
+    ajv: {
+      customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false },
+    },
+    rewriteUrl(request) {
+      const { path, version } = splitVersion(request.url ?? '/');
+      versions.set(request, version);
+      return path;
+    },
+  });
+
+  app.decorateRequest('apiVersion', 0);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({
+      'Api-Version': MAX_API_VERSION,
+      'Docker-Experimental': 'false',
+      Ostype: 'linux',
+      Server: `Docker/${options.version} (linux)`,
+    });
+    request.apiVersion = checkVersion(versions.get(request.raw));
+  });
+  // The docker client shows an error's message only where the type is exactly this, without a character set.
+  app.addHook('onSend', async (_request, reply) => {
+    if (String(reply.getHeader('content-type')).startsWith('application/json')) {
+      reply.header('content-type', 'application/json');
+    }
+  });
+  addBodyParsers(app);
+  app.setErrorHandler((error, _request, reply) => {
+    const { status, message } = describeFailure(error);
+    if (status >= 500) engine.options.log.error({ error: message }, 'request failed');
+    if (status === 304) return reply.code(304).send();
+    return reply.code(status).type('application/json').send(errorBody(message));
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const { pathname } = new URL(request.url, 'http://engine');
+    const known = isDockerEndpoint(request.method, pathname);
+    const message = known
+      ? `${request.method} ${pathname} is not supported by this version of Seaway`
+      : 'page not found';
+    return reply
+      .code(known ? 501 : 404)
+      .type('application/json')
+      .send(errorBody(message));
+  });
+
+  const context: RouteContext = { engine, version: options.version, labels: options.labels ?? [] };
+  systemRoutes(app, context);
+  containerRoutes(app, context);
+  networkRoutes(app, context);
+  imageRoutes(app, context);
+  eventRoutes(app, context);
+  return app;
+}
+
+/** The application as the route files see it. */
+export type RouteApp = FastifyInstance;
+
+function addBodyParsers(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(
+    'application/json',
+    { parseAs: 'string' },
+    async (_request: FastifyRequest, body: string) => parseJson(body),
+  );
+  app.addContentTypeParser('*', async (request: FastifyRequest) => {
+    // Docker's clients label empty bodies as text/plain.
+    const isEmpty = request.headers['content-length'] === '0' || !hasBody(request);
+    if (isEmpty || request.routeOptions.config.streamsBody) return undefined;
+    const type = request.headers['content-type'] ?? '';
+    throw invalid(
+      'wrong-content-type',
+      `unsupported Content-Type header (${type}): must be 'application/json'`,
+    );
+  });
+}
+
+function hasBody({ headers }: FastifyRequest): boolean {
+  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
+}
+
+/** An empty body counts as no fields at all, so that the endpoint says which one it misses. */
+function parseJson(body: string): unknown {
+  if (body.trim() === '') return {};
+  try {
+    return JSON.parse(body);
+  } catch (error) {
+    const detail = (error as Error).message;
+    throw /after JSON/.test(detail)
+      ? invalid('invalid-json', 'unexpected content after JSON')
+      : invalid('invalid-json', `invalid JSON: ${detail}`);
+  }
+}
+
+/** Makes an HTTP server for the application; the caller lets it listen and closes it. */
+export async function createApiServer(api: Api): Promise<Server> {
+  await api.ready();
+  const server = createServer(
+    {
+      // A container may say nothing for days, and an image may take long to arrive.
+      requestTimeout: 0,
+      keepAliveTimeout: 0,
+      // Other protocols that clients offer to switch to (h2c) are not ours: such requests are answered as they are.
+      shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === 'tcp',
+    },
+    (request, response) => api.routing(request, response),
+  );
+  server.on('upgrade', (request, socket: Socket, head) => {
+    const response = new ServerResponse(request);
+    response.assignSocket(socket);
+    // A route that does not take the connection over answers as usual, and then it is done.
+    response.on('finish', () => socket.end());
+    socket.on('error', () => socket.destroy());
+    rememberUpgrade(request, socket, head);
+    api.routing(request, response);
+  });
+  return server;
+}
