@@ -157,11 +157,12 @@ function joinTag(repository: string | undefined, tag: string | undefined): strin
   return tag.includes(':') ? `${repository}@${tag}` : `${repository}:${tag}`;
 }
 
-/** `os[/architecture[/variant]]`. */
+/** `os[/architecture[/variant]]`; the operating system alone says nothing new. */
 function parsePlatform(text: string | undefined) {
   if (!text) return undefined;
   const [os = '', architecture = '', variant] = text.toLowerCase().split('/');
   if (os !== 'linux') throw invalid('invalid-platform', `"${text}": only images for linux can be imported`);
+  if (text.toLowerCase() === 'linux') return undefined;
   if (!/^[a-z0-9]+$/.test(architecture)) {
     throw invalid('invalid-platform', `"${text}": invalid platform: use linux/ARCHITECTURE[/VARIANT]`);
   }
