@@ -143,7 +143,7 @@ export function archiveError(error: unknown): EngineError {
     const disk = diskMessages.exec(error.stderr)?.[0];
     if (disk)
       return internal('image-store-failed', `cannot store the image: ${disk.toLowerCase()}`, {}, error);
-    return invalid('invalid-archive', `Error processing tar file: ${lastLine(error)}`, {}, error);
+    return invalid('invalid-archive', `Error processing tar file: ${reasonOf(error)}`, {}, error);
   }
   const code = (error as NodeJS.ErrnoException).code ?? '';
   if (diskErrors.has(code) || code === 'ENOENT') {
@@ -152,8 +152,8 @@ export function archiveError(error: unknown): EngineError {
   return invalid('invalid-archive', `Error processing tar file: ${messageOf(error)}`, {}, error);
 }
 
-/** Programs say the reason last; umoci puts a cross before it. */
-function lastLine(error: ProgramError): string {
-  const line = error.stderr.split('\n').at(-1) ?? '';
-  return line.replace(/^[^\w]*/, '') || error.message;
+/** Programs say the reason last, umoci with a cross before it and tar with an empty phrase after it. */
+function reasonOf(error: ProgramError): string {
+  const lines = error.stderr.split('\n').filter((line) => !/Exiting with failure status/.test(line));
+  return (lines.at(-1) ?? '').replace(/^[^\w]*/, '') || error.message;
 }

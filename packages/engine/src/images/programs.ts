@@ -35,7 +35,11 @@ export async function runProgram(
   args: readonly string[],
   options: RunOptions,
 ): Promise<void> {
-  const child = spawn(program, args, { cwd: options.cwd, stdio: ['pipe', 'ignore', 'pipe'] });
+  const child = spawn(program, args, {
+    cwd: options.cwd,
+    env: environment(),
+    stdio: ['pipe', 'ignore', 'pipe'],
+  });
   const end = endOf(program, child);
   const feeding = feed(child, options.input);
   try {
@@ -52,7 +56,7 @@ export async function* filterThrough(
   args: readonly string[],
   input: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(program, args, { env: environment(), stdio: ['pipe', 'pipe', 'pipe'] });
   const end = endOf(program, child);
   // Both are awaited below; until then a failure of theirs must not count as unhandled.
   end.catch(() => {});
@@ -65,6 +69,11 @@ export async function* filterThrough(
     child.kill('SIGKILL');
     await end.catch(() => {});
   }
+}
+
+/** Ours, but with messages in English: they are told apart by their words. */
+function environment(): NodeJS.ProcessEnv {
+  return { ...process.env, LC_ALL: 'C' };
 }
 
 async function feed(child: ChildProcess, input: AsyncIterable<Uint8Array> | undefined): Promise<void> {
