@@ -29,7 +29,7 @@ const rest = `
 ## Sockets
 
 Unix sockets are made with mode 0660. Whoever may open one is root on the host: treat it like a root shell. There is no
-authentication on TCP, so only loopback addresses are accepted.
+authentication on TCP: whoever reaches the port is root, too, so use a loopback address if you need one at all.
 
 ## Signals and restarts
 
