@@ -328,12 +328,9 @@ interface LinkProperties {
   readonly address?: string;
   /** Index of the bridge that it is attached to; 0 detaches. */
   readonly master?: number;
-  readonly alias?: string;
   /** Descriptor of the namespace that the link is made in or moved to. */
   readonly namespaceFd?: number;
   readonly txQueueLength?: number;
-  /** How IPv6 makes the link-local address; `none` makes no address. */
-  readonly ipv6AddressGeneration?: 'eui64' | 'none' | 'stablePrivacy' | 'random';
 }
 
 interface NewLinkBase extends LinkProperties {
@@ -398,21 +395,16 @@ function encodeVxlan({ remote, local, port = 4789, ...rest }: VxlanOptions): Lin
 }
 
 function properties(link: LinkProperties): LinkMessage['attributes'] {
-  const { mtu, address, master, alias, namespaceFd, txQueueLength, ipv6AddressGeneration } = link;
-  return {
-    mtu,
-    address,
-    master,
-    alias,
-    namespaceFd,
-    txQueueLength,
-    ...(ipv6AddressGeneration === undefined
-      ? {}
-      : { familySpecific: { inet6: { addressGeneration: ipv6AddressGeneration } } }),
-  };
+  const { mtu, address, master, namespaceFd, txQueueLength } = link;
+  return { mtu, address, master, namespaceFd, txQueueLength };
 }
 
+/** What may change. The kernel ignores an alias and address generation in the request that makes a link. */
 export interface LinkChanges extends LinkProperties {
+  /** A note for people, at most 255 bytes. */
+  readonly alias?: string;
+  /** How IPv6 makes the link-local address; `none` makes no address. */
+  readonly ipv6AddressGeneration?: 'eui64' | 'none' | 'stablePrivacy' | 'random';
   /** A new name; the link must then be referred to by its index. */
   readonly name?: string;
   readonly up?: boolean;
@@ -429,7 +421,7 @@ export interface LinkChanges extends LinkProperties {
 
 /** A request that changes a link. Throws TypeError for a new name without an index. */
 export function setLink(where: LinkReference, changes: LinkChanges): LinkRequest {
-  const { name, bridge } = changes;
+  const { name, alias, ipv6AddressGeneration, bridge } = changes;
   if (name !== undefined && !('index' in where)) {
     throw new TypeError('renaming a link needs its index: the message has room for one name');
   }
@@ -445,6 +437,10 @@ export function setLink(where: LinkReference, changes: LinkChanges): LinkRequest
       ...referenceAttributes(where),
       ...(name === undefined ? {} : { name }),
       ...properties(changes),
+      alias,
+      ...(ipv6AddressGeneration === undefined
+        ? {}
+        : { familySpecific: { inet6: { addressGeneration: ipv6AddressGeneration } } }),
       ...(port === undefined && bridge === undefined
         ? {}
         : {
