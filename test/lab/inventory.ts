@@ -39,7 +39,7 @@ export async function expectSameInventory(
   lab: Lab,
   before: Inventory,
   engine?: LabEngine,
-  settleMs = 3000,
+  settleMs = 8000,
 ): Promise<void> {
   const deadline = performance.now() + settleMs;
   for (;;) {
