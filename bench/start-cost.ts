@@ -90,9 +90,9 @@ async function interleave(
       const milliseconds = await run();
       if (round >= 0) samples.get(name)?.push(milliseconds);
     }
-    process.stderr.write(`\rround ${Math.max(0, round + 1)} of ${rounds} `);
+    if (process.stderr.isTTY) process.stderr.write(`\rround ${Math.max(0, round + 1)} of ${rounds} `);
   }
-  process.stderr.write('\r\u001b[K');
+  if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
   return new Map([...samples].map(([name, values]) => [name, median(values)]));
 }
 
