@@ -83,5 +83,12 @@ export { NftablesError } from './nftables-error.ts';
 export type * from './nftables-json.ts';
 export { PollThread, type Watch, type WatchHandlers, type WatchOptions } from './poll-thread.ts';
 export { isProcessAlive, openProcess, processStartTime } from './process.ts';
-export { closeFd, connectSeqpacket, sendMessage, shutdownWrite } from './seqpacket.ts';
+export {
+  acceptSeqpacket,
+  closeFd,
+  connectSeqpacket,
+  listenSeqpacket,
+  sendMessage,
+  shutdownWrite,
+} from './seqpacket.ts';
 export { readSysctl, type SysctlPath, writeSysctl } from './sysctl.ts';

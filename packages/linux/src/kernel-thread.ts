@@ -63,6 +63,7 @@ export class KernelThread<Operations> {
         resolve();
       });
     });
+    this.#worker.unref();
   }
 
   /** Starts a thread that imports `module` (a TypeScript or JavaScript file) and calls the functions it exports. */

@@ -19,6 +19,8 @@ const c = {
   eventfd: library.func('int eventfd(uint initial, int flags)'),
   fcntl: library.func('int fcntl(int fd, int command, int64 argument)'),
   getsockname: library.func('int getsockname(int fd, uint8_t *address, uint32_t *length)'),
+  listen: library.func('int listen(int fd, int backlog)'),
+  accept4: library.func('int accept4(int fd, void *address, void *length, int flags)'),
   mount: library.func(
     'int mount(const char *source, const char *target, const char *type, uint64 flags, const char *data)',
   ),
@@ -118,14 +120,24 @@ export function socketpair(type: number): [number, number] {
   return [fds[0]!, fds[1]!];
 }
 
-/** bind(2) with an encoded sockaddr. Throws LinuxError. */
-export function bind(fd: number, address: Uint8Array): void {
-  check(c.bind(fd, address, address.length), 'bind');
+/** bind(2) with an encoded sockaddr; `what` names it in the error. Throws LinuxError. */
+export function bind(fd: number, address: Uint8Array, what = 'bind'): void {
+  check(c.bind(fd, address, address.length), 'bind', what);
 }
 
 /** connect(2) with an encoded sockaddr; `what` names the peer in the error. Throws LinuxError. */
 export function connect(fd: number, address: Uint8Array, what = 'connect'): void {
   check(c.connect(fd, address, address.length), 'connect', what);
+}
+
+/** listen(2). Throws LinuxError. */
+export function listen(fd: number, backlog: number): void {
+  check(c.listen(fd, backlog), 'listen');
+}
+
+/** accept4(2): the connection's descriptor, close-on-exec. Waits for one. Throws LinuxError. */
+export function accept(fd: number): number {
+  return check(c.accept4(fd, null, null, SOCK_CLOEXEC), 'accept');
 }
 
 /** getsockname(2): the encoded sockaddr. Throws LinuxError. */

@@ -83,6 +83,7 @@ export class PollThread {
         resolve();
       });
     });
+    this.#worker.unref();
     if (running.size === 0) process.on('exit', stopAll);
     running.add(this);
   }

@@ -21,6 +21,24 @@ export function connectSeqpacket(path: string): number {
   }
 }
 
+/** Listens at a path, which must not exist, and returns the descriptor, which is the caller's. Throws LinuxError. */
+export function listenSeqpacket(path: string, backlog = 16): number {
+  const fd = libc.socket(libc.AF_UNIX, libc.SOCK_SEQPACKET);
+  try {
+    withShortPath(path, (short) => libc.bind(fd, encodeUnixAddress(short), `listen on ${path}`));
+    libc.listen(fd, backlog);
+    return fd;
+  } catch (error) {
+    libc.close(fd);
+    throw error;
+  }
+}
+
+/** Takes the next connection, and waits for one if there is none. Throws LinuxError. */
+export function acceptSeqpacket(fd: number): number {
+  return libc.accept(fd);
+}
+
 /**
  * Sends one message without waiting. True when the kernel took it; false when the peer's queue is full (EAGAIN).
  * Throws LinuxError: EPIPE or ECONNRESET when the peer has gone, EMSGSIZE when it is larger than the send buffer.
