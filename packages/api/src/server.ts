@@ -2,7 +2,7 @@
  * The Docker Engine API over an engine: the Fastify application with what all routes share (versions, headers, JSON
  * bodies, errors), and the HTTP servers that it listens on.
  */
-import { createServer, type Server, ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type Engine, invalid } from '@seaway/engine';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
@@ -43,6 +43,8 @@ export interface RouteContext {
 
 export type Api = FastifyInstance;
 
+const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
+
 /** Builds the application; it listens nowhere yet. */
 export function buildApi(engine: Engine, options: ApiOptions): Api {
   const versions = new WeakMap<object, string | undefined>();
@@ -51,7 +53,13 @@ export function buildApi(engine: Engine, options: ApiOptions): Api {
     // Names in paths may be as long as their users like; the engine says what it does not know.
     routerOptions: { maxParamLength: 1024 },
     ajv: {
-      customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false },
+      customOptions: {
+        allowUnionTypes: true,
+        coerceTypes: false,
+        removeAdditional: false,
+        useDefaults: false,
+        allErrors: false,
+      },
     },
     rewriteUrl(request) {
       const { path, version } = splitVersion(request.url ?? '/');
@@ -77,8 +85,10 @@ export function buildApi(engine: Engine, options: ApiOptions): Api {
     }
   });
   addBodyParsers(app);
-  app.setErrorHandler((error, _request, reply) => {
+  app.setErrorHandler(async (error, request, reply) => {
     const { status, message } = describeFailure(error);
+    // Most clients read the answer only after they have sent all they have.
+    if (status === 413) await discardBody(request.raw);
     if (status >= 500) engine.options.log.error({ error: message }, 'request failed');
     if (status === 304) return reply.code(304).send();
     return reply.code(status).type('application/json').send(errorBody(message));
@@ -124,6 +134,15 @@ function addBodyParsers(app: FastifyInstance): void {
       `unsupported Content-Type header (${type}): must be 'application/json'`,
     );
   });
+}
+
+/** Reads on without keeping anything, up to a limit: who sends more than that finds the connection closed. */
+async function discardBody(body: IncomingMessage): Promise<void> {
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += (chunk as Buffer).length;
+    if (bytes > MAX_DISCARDED_BYTES) return;
+  }
 }
 
 function hasBody({ headers }: FastifyRequest): boolean {

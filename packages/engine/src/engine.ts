@@ -81,7 +81,7 @@ export class Engine implements AsyncDisposable {
     const events = new Events();
     const networks = new Networks(store, kernel, id.slice(0, 12), options.network, log);
     const [images, runtime] = await Promise.all([
-      ImageStore.open({ root: join(options.dataRoot, 'images'), table: store.images, log }),
+      ImageStore.open({ root: join(options.dataRoot, 'images'), table: store.images, events, log }),
       Runtime.open({ runc: options.runc, conmon: options.conmon, folder: options.execRoot }),
       networks.restore(),
     ]);
@@ -103,6 +103,7 @@ export class Engine implements AsyncDisposable {
     undo.keep();
     return new Engine({ options, id, networks, containers, images, events }, async () => {
       await containers.close();
+      await networks.close();
       await closeAttachments();
       await closeKernel(kernel);
       claim.close();

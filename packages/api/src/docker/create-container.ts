@@ -165,7 +165,6 @@ export function fromDockerCreate(
   }
   const docker = body.HostConfig ?? {};
   const host = parseHostConfig(docker);
-  refuseUnsupported(body, docker);
   const exposedPorts = Object.keys(body.ExposedPorts ?? {}).map(parseExposedPort);
   const publishesPorts = Object.keys(docker.PortBindings ?? {}).length > 0 || docker.PublishAllPorts === true;
   const conflicting = findConflict({
@@ -180,6 +179,7 @@ export function fromDockerCreate(
     macAddress: version < SEVERAL_NETWORKS ? (body.MacAddress ?? '') : '',
   });
   if (conflicting) throw conflicting;
+  refuseUnsupported(body, docker);
   const warnings: string[] = [];
   if (publishesPorts && host.networkMode.kind === 'host') {
     warnings.push('Published ports are discarded when using host network mode');

@@ -12,7 +12,7 @@ import { type Api, buildApi, createApiServer } from '../server.ts';
 let folder = '';
 const tarball = tar({ 'etc/hello': 'hello\n' });
 let api: Api;
-let containers: { id: string; imageId: string; state: { status: string } }[] = [];
+let users: { imageId: string; id: string; running: boolean }[] = [];
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'image-routes-test-'));
@@ -20,7 +20,7 @@ before(async () => {
 
 after(() => rm(folder, { recursive: true, force: true }));
 
-/** The routes need of an engine only its images and the list of containers. */
+/** The routes need of an engine only its images and who uses them. */
 beforeEach(async () => {
   const records = new Map<string, ImageRecord>();
   const table = {
@@ -33,8 +33,9 @@ beforeEach(async () => {
     delete: (id: string) => void records.delete(id),
   } as unknown as Parameters<typeof ImageStore.open>[0]['table'];
   const images = await ImageStore.open({ root: await mkdtemp(join(folder, 'root-')), table, log: silentLog });
-  containers = [];
-  const engine = { images, containers: { list: () => containers }, options: { log: silentLog } };
+  users = [];
+  const containers = { list: () => [], usersOf: (id: string) => users.filter((user) => user.imageId === id) };
+  const engine = { images, containers, options: { log: silentLog } };
   api = buildApi(engine as unknown as Engine, { version: '0' });
 });
 
@@ -246,13 +247,13 @@ test('removal tells what went, and refuses what is in use', async () => {
   const id = await importImage('repo=app&tag=1');
   assert.equal((await call('POST', '/images/app:1/tag?repo=docker.io/team/app&tag=2')).status, 201);
   assert.deepEqual((await call('DELETE', '/images/team/app:2')).json, [{ Untagged: 'team/app:2' }]);
-  containers = [{ id: 'c'.repeat(64), imageId: id, state: { status: 'exited' } }];
+  users = [{ id: 'c'.repeat(64), imageId: id, running: false }];
   await refuses(
     call('DELETE', '/images/app:1'),
     409,
     /^conflict: unable to remove repository reference "app:1" \(must force\) - container c{12} is using/,
   );
-  containers = [];
+  users = [];
   assert.deepEqual((await call('DELETE', '/images/app:1')).json, [{ Untagged: 'app:1' }, { Deleted: id }]);
   assert.deepEqual((await call('GET', '/images/json')).json, []);
 });
@@ -261,7 +262,7 @@ test('prune takes the nameless, and all unused when asked to', async () => {
   const nameless = await importImage('repo=&message=1');
   const used = await importImage('repo=&message=2');
   const named = await importImage('repo=app&message=3');
-  containers = [{ id: 'c'.repeat(64), imageId: used, state: { status: 'running' } }];
+  users = [{ id: 'c'.repeat(64), imageId: used, running: true }];
   assert.deepEqual((await call('POST', '/images/prune')).json, {
     ImagesDeleted: [{ Deleted: nameless }],
     SpaceReclaimed: tarball.length,

@@ -1,6 +1,6 @@
 /** The endpoints under /images. Names of images contain slashes, so they are matched by what follows them. */
 import type { IncomingMessage } from 'node:http';
-import { type Engine, type ImageId, invalid, isRunning, messageOf, notImplemented } from '@seaway/engine';
+import { type Engine, type ImageId, invalid, messageOf, notImplemented } from '@seaway/engine';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { toDockerHistory, toDockerImageInspect, toDockerImageSummary } from '../docker/image.ts';
 import { isPruned, listedNames, listFilterKeys, pruneFilterKeys } from '../docker/image-filters.ts';
@@ -122,11 +122,7 @@ function uploadOf(request: IncomingMessage): AsyncIterable<Uint8Array> {
 }
 
 function usersIn({ containers }: Engine) {
-  return (id: ImageId) =>
-    containers
-      .list()
-      .filter((container) => container.imageId === id)
-      .map((container) => ({ id: container.id, running: isRunning(container) }));
+  return (id: ImageId) => containers.usersOf(id);
 }
 
 function toDockerRemoval(removed: { untagged: readonly string[]; deleted: readonly string[] }) {

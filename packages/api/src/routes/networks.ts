@@ -1,5 +1,5 @@
 /** GET /networks and GET /networks/ID. */
-import { invalid, isPredefinedNetwork, type NetworkRecord, notFound } from '@seaway/engine';
+import { forbidden, invalid, isPredefinedNetwork, type NetworkRecord, notFound } from '@seaway/engine';
 import { LIST_WITHOUT_CONTAINERS, toDockerNetwork } from '../docker/network.ts';
 import {
   type Filters,
@@ -36,6 +36,12 @@ export function networkRoutes(app: RouteApp, { engine }: RouteContext): void {
     const scope = queryText(query, 'scope');
     if (scope && scope !== 'local') throw notFound('network-not-found', `network ${id} not found`);
     return toDockerNetwork(network, engine.networks.endpointsOf(network.id));
+  });
+
+  // There are no others yet, so removal always ends in one of Docker's refusals.
+  app.delete<{ Params: { id: string } }>('/networks/:id', async (request) => {
+    const { name } = engine.networks.resolve(request.params.id);
+    throw forbidden('network-predefined', `${name} is a pre-defined network and cannot be removed`);
   });
 }
 

@@ -10,7 +10,6 @@ const endpoints: readonly (readonly [method: string, path: RegExp])[] = [
   ['POST', /^\/networks\/create$/],
   ['POST', /^\/networks\/prune$/],
   ['POST', /^\/networks\/[^/]+\/(connect|disconnect)$/],
-  ['DELETE', /^\/networks\/[^/]+$/],
   ['POST', /^\/(build|build\/.*|commit|auth|session|grpc)$/],
   ['GET', /^\/images\/(.+\/)?get$/],
   ['GET', /^\/images\/search$/],

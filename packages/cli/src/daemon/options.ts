@@ -40,7 +40,12 @@ export const optionSpecs = {
     description: 'JSON file with the same options; a flag must not repeat one of them',
   },
   bip: { kind: 'text', description: 'address with prefix length of the default bridge' },
-  bridge: { kind: 'text', short: 'b', fallback: 'docker0', description: 'name of the default bridge' },
+  bridge: {
+    kind: 'text',
+    short: 'b',
+    fallback: 'docker0',
+    description: "name of the default bridge; 'none' for no default bridge",
+  },
   'fixed-cidr': { kind: 'text', description: 'block of the default bridge that addresses are taken from' },
   'default-address-pool': {
     kind: 'list',

@@ -7,7 +7,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isProcessAlive, processStartTime } from '@seaway/linux';
 import { conflict, EngineError, internal, invalid, messageOf, notModified } from '../base/errors.ts';
-import { type ContainerId, newId } from '../base/ids.ts';
+import { type ContainerId, type ImageId, newId } from '../base/ids.ts';
 import { KeyedLock } from '../base/keyed-lock.ts';
 import type { Log } from '../base/log.ts';
 import { nowText } from '../base/time.ts';
@@ -29,13 +29,12 @@ import type { AttachmentHandlers } from '../runtime/attachment.ts';
 import { ExitWatcher } from '../runtime/exit-watcher.ts';
 import { type LogEntry, type ReadLogsOptions, readLogs } from '../runtime/logs.ts';
 import { type Runtime, resizeTerminal } from '../runtime/runtime.ts';
-import { resolveCapabilities } from '../runtime/spec/capabilities.ts';
 import { resolveCommand } from '../runtime/spec/command.ts';
 import { type AttachSession, AttachStreams } from './attach-streams.ts';
 import type { Launcher } from './launcher.ts';
 import type { ContainerRegistry } from './registry.ts';
 import { parseSignal } from './signals.ts';
-import { parseSecurityOptions } from './spec-input.ts';
+import { containerCapabilities, parseSecurityOptions } from './spec-input.ts';
 import { Waiters, type WaitResult } from './waiters.ts';
 
 /** What a client asks for; the image's configuration fills what is left open. */
@@ -86,7 +85,20 @@ export class Containers {
         this.#parts.log.error({ container: container.id, error: messageOf(error) }, 'container not restored');
       }
     }
+    await this.collectImages();
     this.#livenessTimer = setInterval(() => void this.#checkLiveness(), LIVENESS_INTERVAL_MS).unref();
+  }
+
+  /** Lets go of removed images that no container needs any more. */
+  async collectImages(): Promise<void> {
+    await this.#parts.images.collect((id) => this.usersOf(id));
+  }
+
+  /** The containers that are made from an image. */
+  usersOf(image: ImageId): { readonly id: string; readonly running: boolean }[] {
+    return this.list()
+      .filter((container) => container.imageId === image)
+      .map((container) => ({ id: container.id, running: isRunning(container) }));
   }
 
   async #restoreOne(container: ContainerRecord): Promise<void> {
@@ -99,7 +111,7 @@ export class Containers {
       const endpoints = await this.#parts.launcher.releaseNetwork(container.id);
       await this.#parts.launcher.cleanUp(container.id, endpoints);
     }
-    if (container.removing) await this.#remove(container.id);
+    if (container.removing || container.host.autoRemove) await this.#remove(container.id);
   }
 
   async #checkLiveness(): Promise<void> {
@@ -144,16 +156,17 @@ export class Containers {
    */
   async create(request: CreateRequest): Promise<ContainerRecord> {
     const { registry, images, launcher, events } = this.#parts;
-    const image = images.resolve(request.config.image);
-    const planned = planContainer(request, image);
+    const planned = planContainer(request, images.resolve(request.config.image));
     const id = newId<ContainerId>();
     const name = registry.claimName(request.name, id);
     try {
-      await mkdir(launcher.folder(id), { recursive: true, mode: 0o710 });
+      // The record comes first, and in one go with the look at the image: from then on that is in use.
       const container = registry.put({ ...planned, id, name, host: this.#resolveJoined(planned.host) });
+      await mkdir(launcher.folder(id), { recursive: true, mode: 0o710 });
       events.emit('container', 'create', id, actorAttributes(container));
       return container;
     } catch (error) {
+      registry.delete(id);
       registry.releaseName(name);
       await launcher.deleteFolder(id).catch(() => undefined);
       throw error instanceof EngineError
@@ -401,6 +414,7 @@ export class Containers {
     if (!container.removing) registry.update(id, { removing: true });
     await launcher.deleteFolder(id);
     registry.delete(id);
+    await this.collectImages();
     events.emit('container', 'destroy', id, actorAttributes(container));
     this.#attachStreams.endWaiting(id);
     this.#waiters.notify(id, 'removed', { exitCode: container.state.exitCode });
@@ -470,7 +484,7 @@ function planContainer(request: CreateRequest, image: ImageRecord): Omit<Contain
     imageCmd: image.config.cmd,
   });
   // What cannot be is refused now and not at the first start.
-  resolveCapabilities({ add: host.capAdd, drop: host.capDrop });
+  containerCapabilities(host);
   parseSecurityOptions(host.securityOpt);
   const stopSignal = config.stopSignal || image.config.stopSignal || 'SIGTERM';
   parseSignal(stopSignal);

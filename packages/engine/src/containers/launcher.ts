@@ -236,7 +236,7 @@ export class Launcher {
       container,
       addresses: isOwn ? placement.endpoints.flatMap(({ ipv4Address }) => ipv4Address ?? []) : [],
       ipv6: isOwn ? placement.ipv6 : true,
-      hostGateway: this.#options.hostGateway ?? this.#parts.networks.resolve('bridge').subnets[0]?.gateway,
+      hostGateway: this.#options.hostGateway ?? this.#parts.networks.hostAddress(),
       daemonResolver: this.#options.resolver,
     });
   }
@@ -291,9 +291,13 @@ export class Launcher {
     sandbox: SandboxRecord | undefined,
     endpoints: readonly EndpointRecord[],
   ): Promise<void> {
-    if (!sandbox || (await this.#parts.sandboxes.release(sandbox.id))) return;
-    // Somebody still lives there: the namespace stays, and loses the interfaces that belonged to its owner.
-    for (const endpoint of endpoints) await this.#parts.networks.removeInterface(endpoint);
+    if (!sandbox) return;
+    if (await this.#parts.sandboxes.release(sandbox.id)) {
+      this.#parts.networks.expectInterfacesGone(endpoints);
+    } else {
+      // Somebody still lives there: the namespace stays, and loses the interfaces that belonged to its owner.
+      for (const endpoint of endpoints) await this.#parts.networks.removeInterface(endpoint);
+    }
   }
 
   /** A container that was the last member of another's sandbox takes that along. */

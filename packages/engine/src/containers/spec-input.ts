@@ -1,10 +1,11 @@
 /** Turns a container record into what the OCI configuration is built from. */
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { arch, release } from 'node:os';
 import { join } from 'node:path';
 import { invalid } from '../base/errors.ts';
-import type { ContainerRecord, ResourceLimits } from '../model/container.ts';
-import { resolveCapabilities } from '../runtime/spec/capabilities.ts';
+import type { ContainerRecord, HostConfig, ResourceLimits } from '../model/container.ts';
+import { parseCapabilityMask, resolveCapabilities } from '../runtime/spec/capabilities.ts';
 import { resolveEnv } from '../runtime/spec/command.ts';
 import type { OciMount, OciSpecInput } from '../runtime/spec/oci-spec.ts';
 import { resolveGroups, resolveUser } from '../runtime/spec/user.ts';
@@ -43,7 +44,11 @@ export async function specInput(facts: SpecFacts): Promise<OciSpecInput> {
     env: resolveEnv({ env: config.env, home: user.home, hostname, tty: config.tty }),
     cwd: config.workingDir || '/',
     terminal: config.tty,
-    user: { ...user, additionalGids: [...user.additionalGids, ...resolveGroups(host.groupAdd, group)] },
+    // The primary group is named once more: without it a file that denies that group could still be read.
+    user: {
+      ...user,
+      additionalGids: [user.gid, ...user.additionalGids, ...resolveGroups(host.groupAdd, group)],
+    },
     hostname,
     ...(config.domainname ? { domainname: config.domainname } : {}),
     network: facts.namespace === undefined ? { kind: 'host' } : { kind: 'path', path: facts.namespace },
@@ -54,10 +59,10 @@ export async function specInput(facts: SpecFacts): Promise<OciSpecInput> {
     ipc: 'private',
     cgroupsPath: `${host.cgroupParent || facts.cgroupParent}/${container.id}`,
     cgroupVersion: facts.cgroupVersion,
-    capabilities: resolveCapabilities({ add: host.capAdd, drop: host.capDrop }),
+    capabilities: containerCapabilities(host),
     privileged: false,
     ...security,
-    mounts: [...fileMounts(facts.files), ...userMounts(container)],
+    mounts: [...fileMounts(facts.files, host.readonlyRootfs), ...userMounts(container)],
     shmSizeBytes: host.shmSizeBytes,
     sysctls: host.sysctls,
     rlimits: host.rlimits.map(({ name, soft, hard }) => ({
@@ -73,12 +78,22 @@ export async function specInput(facts: SpecFacts): Promise<OciSpecInput> {
   };
 }
 
-function fileMounts(files: SandboxFiles): OciMount[] {
+/** What this process may hand on at most; capabilities(7), "CapBnd". */
+const available = parseCapabilityMask(
+  /^CapBnd:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '',
+);
+
+/** @throws invalid for a capability that does not exist or that this process cannot give */
+export function containerCapabilities({ capAdd, capDrop }: HostConfig): string[] {
+  return resolveCapabilities({ add: capAdd, drop: capDrop, available });
+}
+
+function fileMounts(files: SandboxFiles, readonly: boolean): OciMount[] {
   const bind = (source: string, destination: string): OciMount => ({
     type: 'bind',
     source,
     destination,
-    options: ['rbind', 'rprivate'],
+    options: ['rbind', 'rprivate', readonly ? 'ro' : 'rw'],
   });
   return [
     bind(files.resolvConfPath, '/etc/resolv.conf'),

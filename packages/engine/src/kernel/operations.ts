@@ -220,6 +220,11 @@ export function removeLink(name: string): void {
   }
 }
 
+/** Deletes those of the links that still exist. */
+export function removeLinks(names: readonly string[]): void {
+  for (const name of names) if (linkExists(name)) removeLink(name);
+}
+
 /** Names and marks of the host's links that bear a mark beginning with `prefix`. */
 export function markedLinks(prefix: string): { readonly name: string; readonly mark: string }[] {
   return route()
@@ -227,8 +232,7 @@ export function markedLinks(prefix: string): { readonly name: string; readonly m
     .flatMap(({ name, alias }) => (alias?.startsWith(prefix) ? [{ name, mark: alias }] : []));
 }
 
-/** Whether the interface exists in the host's namespace. */
-export function linkExists(name: string): boolean {
+function linkExists(name: string): boolean {
   return route().link({ name }) !== undefined;
 }
 

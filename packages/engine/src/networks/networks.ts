@@ -32,9 +32,10 @@ import {
   type SubnetConfig,
 } from '../model/network.ts';
 import type { Store } from '../store/store.ts';
+import { LinkReaper } from './link-reaper.ts';
 
 export interface NetworkOptions extends DefaultBridgeOptions {
-  /** Device of the network `bridge`. */
+  /** Device of the network `bridge`; `none` leaves that network out. */
   readonly bridge: string;
   readonly mtuBytes: number;
   readonly interContainer: boolean;
@@ -52,6 +53,7 @@ export class Networks {
   readonly #installation: string;
   readonly #bridgeDriver: NetworkDriver;
   readonly #pools = new Map<NetworkId, AddressPool>();
+  readonly #reaper: LinkReaper;
 
   constructor(store: Store, kernel: Kernel, installation: string, options: NetworkOptions, log: Log) {
     this.#store = store;
@@ -60,6 +62,7 @@ export class Networks {
     this.#options = options;
     this.#log = log;
     this.#bridgeDriver = new BridgeDriver(kernel, installation);
+    this.#reaper = new LinkReaper(kernel, log);
   }
 
   /**
@@ -80,6 +83,10 @@ export class Networks {
 
   async #restoreDefaultBridge(): Promise<void> {
     const existing = this.#byName('bridge');
+    if (this.#options.bridge === 'none') {
+      if (existing) this.#store.networks.delete(existing.id);
+      return;
+    }
     const wanted = await this.#planDefaultBridge(existing);
     const inUse =
       existing && [...this.#store.endpoints.all()].some((endpoint) => endpoint.networkId === existing.id);
@@ -288,6 +295,21 @@ export class Networks {
     if (endpoint.ipv4Address) {
       this.#pools.get(endpoint.networkId)?.release(mustParseAddress(endpoint.ipv4Address));
     }
+  }
+
+  /** The interfaces go with their namespace, which was removed; those that stay behind are deleted a little later. */
+  expectInterfacesGone(endpoints: readonly EndpointRecord[]): void {
+    this.#reaper.expectGone(endpoints.flatMap(({ hostInterface }) => hostInterface ?? []));
+  }
+
+  /** What is still to be removed is removed now. */
+  async close(): Promise<void> {
+    await this.#reaper.close();
+  }
+
+  /** The host's address on the default bridge, by which containers can reach it. */
+  hostAddress(): string | undefined {
+    return this.#byName('bridge')?.subnets[0]?.gateway;
   }
 
   /** Removes the interface of an endpoint whose namespace lives on. */
