@@ -41,8 +41,8 @@ export interface NftRule {
   readonly comment?: string;
 }
 
-/** The type of a set's elements: one word, or several for a concatenation, or what `typeof` an expression has. */
-export type NftSetType = string | readonly string[] | { readonly typeof: NftExpression };
+/** The type of a set's elements: one word, or several for a concatenation. */
+export type NftSetType = string | readonly string[];
 
 export interface NftSet {
   readonly family: NftFamily;
@@ -63,10 +63,14 @@ export interface NftSet {
 
 export type NftSetFlag = 'constant' | 'interval' | 'timeout' | 'dynamic';
 
-/** A set whose elements lead to a value: a type, a concatenation of types, or `verdict`. */
-export interface NftMap extends Omit<NftSet, 'elem'> {
-  readonly map: string | readonly string[] | { readonly typeof: NftExpression };
-  readonly elem?: readonly NftElementValue[];
+/**
+ * A set whose elements lead to a value. libnftables 1.0.6 takes a single word for the value's type in JSON; of a
+ * concatenation it makes a plain set without a word. Such a map is made with `run('add map ...')`; its elements
+ * can be added in JSON.
+ */
+export interface NftMap extends NftSet {
+  /** Type of the values: `ipv4_addr`, `inet_service`, ..., or `verdict`. */
+  readonly map: string;
 }
 
 /** Elements of a set (values) or of a map (pairs of key and value). */
