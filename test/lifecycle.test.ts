@@ -270,7 +270,7 @@ describe('a container in the background', () => {
   });
 
   test('attach shows what follows and ends with the container', async () => {
-    const script = 'echo early; sleep 0.5; echo late; echo also >&2; exit 6';
+    const script = 'echo early; sleep 2; echo late; echo also >&2; exit 6';
     await lab.docker(['run', '-d', '--name', 'listener', '--net=none', image, 'sh', '-c', script]);
     await eventually(async () => assert.equal(await lab.dockerOutput('logs listener'), 'early'));
     const result = await lab.docker('attach --no-stdin listener', { allowFailure: true });

@@ -251,6 +251,9 @@ export class Containers {
     const before = registry.get(id);
     const exitCode = (await runtime.exitCode(id)) ?? UNKNOWN_EXIT_CODE;
     const networks = this.#networksOf(before);
+    const processesDeleted = runtime.delete(id);
+    // Awaited in the end; a failure before that must not count as unhandled.
+    processesDeleted.catch(() => undefined);
     const endpoints = await launcher.releaseNetwork(id);
     const container = registry.update(id, {
       sandboxId: undefined,
@@ -268,7 +271,7 @@ export class Containers {
     events.emit('container', 'die', id, { ...actorAttributes(container), exitCode: String(exitCode) });
     for (const network of networks) this.#emitNetwork('disconnect', network, id);
     this.#waiters.notify(id, 'exit', { exitCode });
-    await launcher.cleanUp(id, endpoints);
+    await launcher.cleanUp(id, endpoints, processesDeleted);
   }
 
   #networksOf(container: ContainerRecord): NetworkRecord[] {

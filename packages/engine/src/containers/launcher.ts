@@ -105,22 +105,20 @@ export class Launcher {
     undo.add('forget placement', () => void registry.update(id, { endpointIds: [], sandboxId: undefined }));
 
     undo.add('unmount root filesystem', () => this.#unmount(id));
-    await allOrFirstError([
-      this.#plumb(placement),
-      this.#mountRootfs(container),
-      this.#writeFiles(placed, placement),
-    ]);
-    await this.#writeSpec(placed, placement);
-
     undo.add('delete processes', () => runtime.delete(id));
-    const pid = await runtime.create(id, {
-      bundle: folder,
-      name: container.name,
-      logPath: this.logPath(id),
-      terminal: container.config.tty,
-      stdin: container.config.openStdin,
-      keepStdinOpen: !container.config.stdinOnce,
-    });
+    await runtime.forgetExit(id);
+    const pid = await runtime.create(
+      id,
+      {
+        bundle: folder,
+        name: container.name,
+        logPath: this.logPath(id),
+        terminal: container.config.tty,
+        stdin: container.config.openStdin,
+        keepStdinOpen: !container.config.stdinOnce,
+      },
+      this.#prepare(placed, placement),
+    );
     beforeStart(folder);
     const startTime = processStartTime(pid);
     await runtime.start(id);
@@ -202,6 +200,16 @@ export class Launcher {
     );
   }
 
+  /** Namespace, interfaces, files and root filesystem, side by side; then the configuration that names them all. */
+  async #prepare(container: ContainerRecord, placement: Placement): Promise<void> {
+    await allOrFirstError([
+      this.#plumb(placement),
+      this.#mountRootfs(container),
+      this.#writeFiles(container, placement),
+    ]);
+    await this.#writeSpec(container, placement);
+  }
+
   async #plumb(placement: Placement): Promise<void> {
     if (placement.kind !== 'own') return;
     const { sandbox, endpoints, ipv6 } = placement;
@@ -276,11 +284,19 @@ export class Launcher {
     return endpoints;
   }
 
-  /** The second half, behind the answer: processes, mounts, interfaces and the namespace. Repeatable. */
-  async cleanUp(id: ContainerId, endpoints: readonly EndpointRecord[]): Promise<void> {
+  /**
+   * The second half, behind the answer: processes, mounts, interfaces and the namespace. Repeatable.
+   * @param processesDeleted when that has begun already
+   */
+  async cleanUp(
+    id: ContainerId,
+    endpoints: readonly EndpointRecord[],
+    processesDeleted: Promise<void> = this.#parts.runtime.delete(id),
+  ): Promise<void> {
     const sandbox = this.#parts.sandboxes.ownedBy(id);
     await allOrFirstError([
-      this.#parts.runtime.delete(id),
+      processesDeleted,
+      this.#parts.runtime.forgetExit(id),
       this.#unmount(id),
       this.#removeSandbox(sandbox, endpoints),
       this.#sweepJoinedSandboxes(sandbox),

@@ -428,13 +428,13 @@ test('what is not there is named with its tag', () => {
 });
 
 test('removing the last name deletes the files, but not what another image needs', async () => {
-  const first = await store.import(stream(tarball), { reference: 'a' });
+  const first = await store.import(stream(tarball), { reference: 'x1' });
   const second = await store.import(stream(tarball), { reference: 'b', message: 'same layer' });
-  assert.deepEqual(await store.remove('a', { force: false, inUseBy: unused }), {
-    untagged: ['a:latest'],
+  assert.deepEqual(await store.remove('x1', { force: false, inUseBy: unused }), {
+    untagged: ['x1:latest'],
     deleted: [first.id],
   });
-  assert.equal(store.find('a'), undefined);
+  assert.equal(store.find('x1'), undefined);
   const left = await contents();
   assert.deepEqual(left.rootfs, [second.id.slice(7)]);
   assert.deepEqual(left['blobs/sha256'], second.blobs.map((blob) => blob.slice(7)).sort());

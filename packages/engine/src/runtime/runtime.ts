@@ -3,7 +3,9 @@
  * that containers outlive the daemon. Knows bundles and processes; knows nothing of networks or the store.
  */
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -56,25 +58,37 @@ export class Runtime {
 
   /**
    * Makes the container's processes up to the point just before its program runs.
+   * @param prepared what must be done before the runtime begins: conmon starts meanwhile, and does not go on when it
+   *   rejects
    * @returns pid of the container's first process
-   * @throws invalid when the program is missing or may not be executed, internal for everything else
+   * @throws invalid when the program is missing or may not be executed, internal for everything else, and whatever
+   *   `prepared` rejects with
    */
-  async create(id: ContainerId, options: CreateOptions): Promise<number> {
-    await rm(this.#exitPath(id), { force: true });
+  async create(id: ContainerId, options: CreateOptions, prepared: Promise<void>): Promise<number> {
     const conmon = spawn(this.#options.conmon, this.#conmonArguments(id, options), {
       cwd: options.bundle,
-      // conmon reports through the descriptor that this variable names; conmon(8).
-      env: { PATH: process.env.PATH, _OCI_SYNCPIPE: '3' },
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+      // conmon reports through the first descriptor and waits for a byte on the second; conmon(8).
+      env: { PATH: process.env.PATH, _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4' },
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
     });
-    const started = new Promise<never>((_, reject) => conmon.once('error', reject));
-    const [report, complaint] = await Promise.race([
-      Promise.all([readLine(conmon.stdio[3] as Readable), text(conmon.stderr!)]),
-      started,
-    ]).catch((error) => {
+    const failed = new Promise<never>((_, reject) => conmon.once('error', reject)).catch((error) => {
       throw internal('conmon-failed', `cannot run ${this.#options.conmon}: ${error.message}`, { id }, error);
     });
-    return parseSyncReport(report, complaint);
+    const report = Promise.all([readLine(conmon.stdio[3] as Readable), text(conmon.stderr!)]);
+    const go = conmon.stdio[4] as unknown as Socket;
+    // A conmon that died has closed its end; the report tells what happened.
+    go.on('error', () => {});
+    try {
+      await Promise.race([prepared, failed]);
+      go.end('\n');
+    } catch (error) {
+      go.destroy();
+      conmon.kill('SIGKILL');
+      // Whoever takes the preparation back must not do so while it still goes on.
+      await Promise.allSettled([report, prepared]);
+      throw error;
+    }
+    return parseSyncReport(...(await Promise.race([report, failed])));
   }
 
   #conmonArguments(id: ContainerId, options: CreateOptions): string[] {
@@ -97,14 +111,24 @@ export class Runtime {
     ].flat();
   }
 
-  /** Lets a created container's program run. */
+  /**
+   * Lets a created container's program run. The container's first process waits in a named pipe of runc's state until
+   * somebody reads from it, which is all that `runc start` does once it has started itself.
+   */
   async start(id: ContainerId): Promise<void> {
-    await this.#runc(['start', id]);
+    const fifo = join(this.#stateFolder, id, 'exec.fifo');
+    if (!existsSync(fifo)) return this.#runc(['start', id]);
+    await readFile(fifo);
+    await rm(fifo, { force: true });
   }
 
   /** Removes what runc keeps of a container, killing what still runs of it; unknown is fine. */
   async delete(id: ContainerId): Promise<void> {
     await this.#runc(['delete', '--force', id]);
+  }
+
+  /** Forgets how a container ended, when that is on record elsewhere. */
+  async forgetExit(id: ContainerId): Promise<void> {
     await rm(this.#exitPath(id), { force: true });
   }
 
