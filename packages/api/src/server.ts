@@ -10,35 +10,18 @@ import { describeFailure, errorBody, MAX_JSON_BYTES } from './http/errors.ts';
 import { rememberUpgrade } from './http/hijack.ts';
 import { type ApiVersion, checkVersion, MAX_API_VERSION, splitVersion } from './http/version.ts';
 import { containerRoutes } from './routes/containers.ts';
+import type { RouteContext } from './routes/context.ts';
 import { eventRoutes } from './routes/events.ts';
 import { imageRoutes } from './routes/images.ts';
 import { networkRoutes } from './routes/networks.ts';
 import { systemRoutes } from './routes/system.ts';
 import { isDockerEndpoint } from './routes/unsupported.ts';
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** The version that the client speaks; the newest where it names none. */
-    apiVersion: ApiVersion;
-  }
-  interface FastifyContextConfig {
-    /** The route reads its body as a stream, whatever its content type. */
-    streamsBody?: boolean;
-  }
-}
-
 export interface ApiOptions {
   /** Version of the program, shown by `version` and in the Server header. */
   readonly version: string;
   /** The daemon's labels, shown by `info`. */
   readonly labels?: readonly string[];
-}
-
-/** What a file of routes is given. */
-export interface RouteContext {
-  readonly engine: Engine;
-  readonly version: string;
-  readonly labels: readonly string[];
 }
 
 export type Api = FastifyInstance;
@@ -113,9 +96,6 @@ export function buildApi(engine: Engine, options: ApiOptions): Api {
   eventRoutes(app, context);
   return app;
 }
-
-/** The application as the route files see it. */
-export type RouteApp = FastifyInstance;
 
 function addBodyParsers(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();

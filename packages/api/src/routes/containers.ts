@@ -25,7 +25,7 @@ import {
   queryInteger,
   queryText,
 } from '../http/query.ts';
-import type { RouteApp, RouteContext } from '../server.ts';
+import type { RouteApp, RouteContext } from './context.ts';
 import { attachContainer, sendLogs } from './streams.ts';
 
 type ById = { Params: { id: string } };

@@ -4,7 +4,7 @@ import { eventLine } from '../docker/event.ts';
 import { clientSignal, openStream } from '../http/hijack.ts';
 import { type Filters, matches, matchesLabels, parseFilters, type Query, queryText } from '../http/query.ts';
 import { parseTimeNs } from '../http/time.ts';
-import type { RouteApp, RouteContext } from '../server.ts';
+import type { RouteApp, RouteContext } from './context.ts';
 
 const filterKeys = [
   'type',

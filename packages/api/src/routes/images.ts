@@ -6,7 +6,7 @@ import { toDockerHistory, toDockerImageInspect, toDockerImageSummary } from '../
 import { isPruned, listedNames, listFilterKeys, pruneFilterKeys } from '../docker/image-filters.ts';
 import { openStream } from '../http/hijack.ts';
 import { parseFilters, type Query, queryFlag, queryText } from '../http/query.ts';
-import type { RouteApp, RouteContext } from '../server.ts';
+import type { RouteApp, RouteContext } from './context.ts';
 
 type ByPath = { Params: { '*': string } };
 

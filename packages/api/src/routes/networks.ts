@@ -11,7 +11,7 @@ import {
   queryBoolean,
   queryText,
 } from '../http/query.ts';
-import type { RouteApp, RouteContext } from '../server.ts';
+import type { RouteApp, RouteContext } from './context.ts';
 
 const filterKeys = ['id', 'name', 'driver', 'label', 'scope', 'type', 'dangling'] as const;
 

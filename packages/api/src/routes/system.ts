@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { arch, cpus, hostname, release, totalmem } from 'node:os';
 import { formatSubnet, isRunning } from '@seaway/engine';
 import { MAX_API_VERSION, MIN_API_VERSION } from '../http/version.ts';
-import type { RouteApp, RouteContext } from '../server.ts';
+import type { RouteApp, RouteContext } from './context.ts';
 
 /** Docker names architectures as Go does in `version`, and as uname(1) does in `info`. */
 const goArchitecture = arch() === 'x64' ? 'amd64' : arch();
