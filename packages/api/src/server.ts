@@ -8,7 +8,7 @@ import { type Engine, invalid } from '@seaway/engine';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { describeFailure, errorBody, MAX_JSON_BYTES } from './http/errors.ts';
 import { rememberUpgrade } from './http/hijack.ts';
-import { type ApiVersion, checkVersion, MAX_API_VERSION, splitVersion } from './http/version.ts';
+import { checkVersion, MAX_API_VERSION, splitVersion } from './http/version.ts';
 import { containerRoutes } from './routes/containers.ts';
 import type { RouteContext } from './routes/context.ts';
 import { eventRoutes } from './routes/events.ts';

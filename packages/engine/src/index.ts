@@ -18,7 +18,8 @@ export {
 export { type ContainerId, type ImageId, type NetworkId, shortId } from './base/ids.ts';
 export { type Log, silentLog } from './base/log.ts';
 export type { AttachSession } from './containers/attach-streams.ts';
-export type { Containers, CreateRequest, WaitCondition } from './containers/containers.ts';
+export type { Containers, WaitCondition } from './containers/containers.ts';
+export type { CreateRequest } from './containers/plan-container.ts';
 export { effectiveHostname, type SandboxFiles } from './containers/sandbox-files.ts';
 export type { WaitResult } from './containers/waiters.ts';
 export { Engine, type EngineOptions } from './engine.ts';

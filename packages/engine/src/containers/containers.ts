@@ -13,37 +13,19 @@ import type { Log } from '../base/log.ts';
 import { nowText } from '../base/time.ts';
 import type { Events } from '../events.ts';
 import type { ImageStore } from '../images/image-store.ts';
-import type { ImageRecord } from '../images/types.ts';
-import {
-  type ContainerConfig,
-  type ContainerRecord,
-  type EndpointSettings,
-  type HostConfig,
-  isRunning,
-  zeroTime,
-} from '../model/container.ts';
-import { checkEndpointSettings } from '../model/create-rules.ts';
+import { type ContainerRecord, type HostConfig, isRunning } from '../model/container.ts';
 import type { NetworkRecord } from '../model/network.ts';
 import type { Networks } from '../networks/networks.ts';
 import type { AttachmentHandlers } from '../runtime/attachment.ts';
 import { ExitWatcher } from '../runtime/exit-watcher.ts';
 import { type LogEntry, type ReadLogsOptions, readLogs } from '../runtime/logs.ts';
 import { type Runtime, resizeTerminal } from '../runtime/runtime.ts';
-import { resolveCommand } from '../runtime/spec/command.ts';
 import { type AttachSession, AttachStreams } from './attach-streams.ts';
 import type { Launcher } from './launcher.ts';
+import { type CreateRequest, planContainer } from './plan-container.ts';
 import type { ContainerRegistry } from './registry.ts';
 import { parseSignal } from './signals.ts';
-import { containerCapabilities, parseSecurityOptions } from './spec-input.ts';
 import { Waiters, type WaitResult } from './waiters.ts';
-
-/** What a client asks for; the image's configuration fills what is left open. */
-export interface CreateRequest {
-  readonly name?: string;
-  readonly config: Omit<ContainerConfig, 'stopSignal'> & { readonly stopSignal?: string };
-  readonly host: HostConfig;
-  readonly networks: Readonly<Record<string, EndpointSettings>>;
-}
 
 export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
 
@@ -475,59 +457,6 @@ export class Containers {
     if (!isRunning(container)) throw conflict('not-running', `Container ${container.id} is not running`);
     await resizeTerminal(this.#parts.launcher.folder(container.id), rows, columns);
   }
-}
-
-/** The record of a new container, but for its id and name. @throws invalid for options that cannot be */
-function planContainer(request: CreateRequest, image: ImageRecord): Omit<ContainerRecord, 'id' | 'name'> {
-  const { config, host, networks } = request;
-  const command = resolveCommand({
-    entrypoint: config.entrypoint,
-    cmd: config.cmd,
-    imageEntrypoint: image.config.entrypoint,
-    imageCmd: image.config.cmd,
-  });
-  // What cannot be is refused now and not at the first start.
-  containerCapabilities(host);
-  parseSecurityOptions(host.securityOpt);
-  const stopSignal = config.stopSignal || image.config.stopSignal || 'SIGTERM';
-  parseSignal(stopSignal);
-  for (const [network, settings] of Object.entries(networks)) checkEndpointSettings(network, settings);
-  const [path = '', ...args] = command.args;
-  return {
-    createdAt: nowText(),
-    imageId: image.id,
-    path,
-    args,
-    config: {
-      ...config,
-      cmd: command.cmd,
-      entrypoint: command.entrypoint,
-      env: mergeEnv(image.config.env, config.env),
-      user: config.user || image.config.user,
-      workingDir: config.workingDir || image.config.workingDir,
-      labels: { ...image.config.labels, ...config.labels },
-      exposedPorts: [...new Set([...image.config.exposedPorts, ...config.exposedPorts])],
-      stopSignal,
-    },
-    host,
-    networks,
-    state: {
-      status: 'created',
-      pid: 0,
-      exitCode: 0,
-      error: '',
-      oomKilled: false,
-      startedAt: zeroTime,
-      finishedAt: zeroTime,
-    },
-    endpointIds: [],
-  };
-}
-
-/** The image's variables that the request does not name, after those that it does. */
-function mergeEnv(image: readonly string[], own: readonly string[]): string[] {
-  const names = new Set(own.map((entry) => entry.split('=', 1)[0]));
-  return [...own, ...image.filter((entry) => !names.has(entry.split('=', 1)[0]))];
 }
 
 /** By Docker's convention 127 is a missing program and 126 one that cannot be executed. */

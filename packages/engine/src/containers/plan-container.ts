@@ -1,0 +1,79 @@
+/** What a new container will be: the request and its image made into one record, or refused. */
+
+import { nowText } from '../base/time.ts';
+import type { ImageRecord } from '../images/types.ts';
+import {
+  type ContainerConfig,
+  type ContainerRecord,
+  type EndpointSettings,
+  type HostConfig,
+  zeroTime,
+} from '../model/container.ts';
+import { checkEndpointSettings } from '../model/create-rules.ts';
+import { resolveCommand } from '../runtime/spec/command.ts';
+import { parseSignal } from './signals.ts';
+import { containerCapabilities, parseSecurityOptions } from './spec-input.ts';
+
+/** What a client asks for; the image's configuration fills what is left open. */
+export interface CreateRequest {
+  readonly name?: string;
+  readonly config: Omit<ContainerConfig, 'stopSignal'> & { readonly stopSignal?: string };
+  readonly host: HostConfig;
+  readonly networks: Readonly<Record<string, EndpointSettings>>;
+}
+
+/** The record of a new container, but for its id and name. @throws invalid for options that cannot be */
+export function planContainer(
+  request: CreateRequest,
+  image: ImageRecord,
+): Omit<ContainerRecord, 'id' | 'name'> {
+  const { config, host, networks } = request;
+  const command = resolveCommand({
+    entrypoint: config.entrypoint,
+    cmd: config.cmd,
+    imageEntrypoint: image.config.entrypoint,
+    imageCmd: image.config.cmd,
+  });
+  // What cannot be is refused now and not at the first start.
+  containerCapabilities(host);
+  parseSecurityOptions(host.securityOpt);
+  const stopSignal = config.stopSignal || image.config.stopSignal || 'SIGTERM';
+  parseSignal(stopSignal);
+  for (const [network, settings] of Object.entries(networks)) checkEndpointSettings(network, settings);
+  const [path = '', ...args] = command.args;
+  return {
+    createdAt: nowText(),
+    imageId: image.id,
+    path,
+    args,
+    config: {
+      ...config,
+      cmd: command.cmd,
+      entrypoint: command.entrypoint,
+      env: mergeEnv(image.config.env, config.env),
+      user: config.user || image.config.user,
+      workingDir: config.workingDir || image.config.workingDir,
+      labels: { ...image.config.labels, ...config.labels },
+      exposedPorts: [...new Set([...image.config.exposedPorts, ...config.exposedPorts])],
+      stopSignal,
+    },
+    host,
+    networks,
+    state: {
+      status: 'created',
+      pid: 0,
+      exitCode: 0,
+      error: '',
+      oomKilled: false,
+      startedAt: zeroTime,
+      finishedAt: zeroTime,
+    },
+    endpointIds: [],
+  };
+}
+
+/** The image's variables that the request does not name, after those that it does. */
+function mergeEnv(image: readonly string[], own: readonly string[]): string[] {
+  const names = new Set(own.map((entry) => entry.split('=', 1)[0]));
+  return [...own, ...image.filter((entry) => !names.has(entry.split('=', 1)[0]))];
+}
