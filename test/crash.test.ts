@@ -2,8 +2,10 @@
  * Containers do not need the daemon: it may be killed, restarted or stopped while they run, start and end.
  */
 import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { expectSameInventory, takeInventory } from './lab/inventory.ts';
+import { expectSameInventory, processes, takeInventory } from './lab/inventory.ts';
 import { engineUnderTest, hostAddress, outsideAddress } from './lab/lab.ts';
 import { addressOf, eventually, image, inspect, openStory, removeContainers } from './lab/story.ts';
 
@@ -113,20 +115,20 @@ describe('the daemon is killed with SIGKILL while containers run, and started ag
 
   test('what ended meanwhile has ended with its own exit code', async () => {
     const clean = await takeInventory(lab, lab.engine);
-    await lab.docker([
-      'run',
-      '-d',
-      '--name',
-      'ends',
-      image,
-      'sh',
-      '-c',
-      'sleep 0.6; echo last words; exit 9',
-    ]);
-    await lab.docker(['run', '-d', '--rm', '--name', 'vanishes', image, 'sleep', '0.6']);
+    // Both wait for a file, so that they end while nobody looks, however slow the machine is.
+    const gate = join(lab.directory, 'gate');
+    mkdirSync(gate);
+    const wait = 'until [ -e /gate/open ]; do sleep 0.02; done';
+    const start = ['run', '-d', '-v', `${gate}:/gate`, '--name'];
+    await lab.docker([...start, 'ends', image, 'sh', '-c', `${wait}; echo last words; exit 9`]);
+    await lab.docker([...start, 'vanishes', '--rm', image, 'sh', '-c', wait]);
     const address = await addressOf(lab, 'ends');
     await lab.engine.kill('SIGKILL');
-    await new Promise((resolve) => setTimeout(resolve, 800));
+    writeFileSync(join(gate, 'open'), '');
+    await eventually(() => {
+      const left = processes(lab).filter(({ command }) => command.includes('until ['));
+      assert.deepEqual(left, []);
+    });
     await lab.engine.start();
     const { State } = await eventually(async () => {
       const seen = await inspect(lab, 'ends');

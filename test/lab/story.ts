@@ -94,7 +94,7 @@ export async function removeContainers(lab: Lab, ...containers: string[]): Promi
 }
 
 /** Repeats a check until it does not throw; the last error is thrown when the time is over. */
-export async function eventually<T>(check: () => T | Promise<T>, timeoutMs = 5000): Promise<T> {
+export async function eventually<T>(check: () => T | Promise<T>, timeoutMs = 10_000): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     try {
