@@ -68,7 +68,7 @@ export class Runtime {
     const conmon = spawn(this.#options.conmon, this.#conmonArguments(id, options), {
       cwd: options.bundle,
       // conmon reports through the first descriptor and waits for a byte on the second; conmon(8).
-      env: { PATH: process.env.PATH, _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4' },
+      env: { ...runtimeEnvironment(), _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4' },
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
     });
     const failed = new Promise<never>((_, reject) => conmon.once('error', reject)).catch((error) => {
@@ -144,6 +144,7 @@ export class Runtime {
 
   async #runc(args: readonly string[]): Promise<void> {
     const child = spawn(this.#options.runc, ['--root', this.#stateFolder, ...args], {
+      env: runtimeEnvironment(),
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     const code = new Promise<number | null>((resolve, reject) =>
@@ -154,6 +155,14 @@ export class Runtime {
     });
     if (status !== 0) throw runtimeError(`runc ${args[0]} failed: ${lastMessage(stderr)}`);
   }
+}
+
+/**
+ * What conmon and runc see of our environment. runc lives for a few dozen milliseconds: collecting its garbage costs
+ * a tenth of that time and frees what the process's end frees anyway. Containers see nothing of this.
+ */
+function runtimeEnvironment(): NodeJS.ProcessEnv {
+  return { PATH: process.env.PATH, GOGC: 'off' };
 }
 
 function neededProgram(name: string): string {
