@@ -4,13 +4,14 @@ import { mkdir } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { internal, messageOf, unavailable } from './base/errors.ts';
-import type { Log } from './base/log.ts';
+import { type Log, silentLog } from './base/log.ts';
 import { UndoStack } from './base/undo-stack.ts';
 import { Containers } from './containers/containers.ts';
 import { Launcher } from './containers/launcher.ts';
 import { ContainerRegistry } from './containers/registry.ts';
 import { Events } from './events.ts';
 import { ImageStore } from './images/image-store.ts';
+import { defaultSubnetPools } from './ipam/subnet-pools.ts';
 import { closeKernel, openKernel } from './kernel/kernel.ts';
 import type { ResolverOverrides } from './model/network-files.ts';
 import { type NetworkOptions, Networks } from './networks/networks.ts';
@@ -24,22 +25,48 @@ export interface EngineOptions {
   readonly dataRoot: string;
   /** Folder for what a reboot makes void: namespaces, runc's state, exit codes. */
   readonly execRoot: string;
-  readonly network: NetworkOptions;
-  /** Resolver settings of containers that bring none. */
-  readonly resolver: ResolverOverrides;
+  /** The default bridge and the pools that networks take their subnets from. @default Docker's defaults */
+  readonly network?: Partial<NetworkOptions>;
+  /** Resolver settings of containers that bring none. @default the host's */
+  readonly resolver?: ResolverOverrides;
   /** What `host-gateway` stands for in extra hosts. @default the default bridge's address */
   readonly hostGateway?: string;
-  /** Parent of the containers' cgroups, as a path below each hierarchy's root. */
-  readonly cgroupParent: string;
-  /** Path or name of the OCI runtime. */
-  readonly runc: string;
-  /** Path or name of the container monitor. */
-  readonly conmon: string;
-  readonly log: Log;
+  /** Parent of the containers' cgroups, as a path below each hierarchy's root. @default '/seaway' */
+  readonly cgroupParent?: string;
+  /** Path or name of the OCI runtime. @default 'runc' */
+  readonly runc?: string;
+  /** Path or name of the container monitor. @default 'conmon' */
+  readonly conmon?: string;
+  /** @default silence */
+  readonly log?: Log;
+}
+
+/** The options with all defaults filled in. */
+export type EngineSettings = Required<Omit<EngineOptions, 'network' | 'hostGateway'>> &
+  Pick<EngineOptions, 'hostGateway'> & { readonly network: NetworkOptions };
+
+function withDefaults(options: EngineOptions): EngineSettings {
+  return {
+    resolver: { dns: [], dnsSearch: [], dnsOptions: [] },
+    cgroupParent: '/seaway',
+    runc: 'runc',
+    conmon: 'conmon',
+    log: silentLog,
+    ...options,
+    network: {
+      bridge: 'docker0',
+      mtuBytes: 1500,
+      interContainer: true,
+      masquerade: true,
+      ipForward: true,
+      addressPools: defaultSubnetPools,
+      ...options.network,
+    },
+  };
 }
 
 export class Engine implements AsyncDisposable {
-  readonly options: EngineOptions;
+  readonly options: EngineSettings;
   /** Identifies this installation for as long as its data root lives. */
   readonly id: string;
   readonly networks: Networks;
@@ -66,7 +93,8 @@ export class Engine implements AsyncDisposable {
    * @throws unavailable when another engine holds the data root or this host's network, conflict when a device
    *   that Seaway did not make is in the way, internal when the folders cannot be used
    */
-  static async open(options: EngineOptions): Promise<Engine> {
+  static async open(given: EngineOptions): Promise<Engine> {
+    const options = withDefaults(given);
     const { log } = options;
     await using undo = new UndoStack(log);
     const store = Store.open(options.dataRoot);
@@ -127,7 +155,7 @@ function installationId(store: Store): string {
   return (known ?? store.meta.put({ id: 'installation', value: randomBytes(32).toString('hex') })).value;
 }
 
-async function makeFolders(options: EngineOptions): Promise<readonly [string, string]> {
+async function makeFolders(options: EngineSettings): Promise<readonly [string, string]> {
   const folders = [join(options.execRoot, 'netns'), join(options.dataRoot, 'containers')] as const;
   for (const folder of folders) {
     await mkdir(folder, { recursive: true, mode: 0o711 }).catch((error) => {

@@ -18,11 +18,12 @@ export {
 export { type ContainerId, type ImageId, type NetworkId, shortId } from './base/ids.ts';
 export { type Log, silentLog } from './base/log.ts';
 export type { AttachSession } from './containers/attach-streams.ts';
+export { type ContainerOptions, containerRequest } from './containers/container-request.ts';
 export type { Containers, WaitCondition } from './containers/containers.ts';
 export type { CreateRequest } from './containers/plan-container.ts';
 export { effectiveHostname, type SandboxFiles } from './containers/sandbox-files.ts';
 export type { WaitResult } from './containers/waiters.ts';
-export { Engine, type EngineOptions } from './engine.ts';
+export { Engine, type EngineOptions, type EngineSettings } from './engine.ts';
 export type { EngineEvent } from './events.ts';
 export { ImageStore } from './images/image-store.ts';
 export type { ImageConfig, ImageHistoryEntry, ImageRecord } from './images/types.ts';

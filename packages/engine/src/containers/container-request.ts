@@ -1,0 +1,76 @@
+import { parseNetworkMode } from '../model/network-mode.ts';
+import type { CreateRequest } from './plan-container.ts';
+
+/** What programs that embed the engine usually want to say of a container. */
+export interface ContainerOptions {
+  readonly image: string;
+  /** Program and arguments. @default the image's */
+  readonly command?: readonly string[];
+  /** @default a random name */
+  readonly name?: string;
+  /** `bridge`, `host`, `none`, `container:NAME` or the name of a network. @default 'bridge' */
+  readonly network?: string;
+  /** `NAME=value`. @default none beside the image's */
+  readonly env?: readonly string[];
+  /** @default none beside the image's */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Removes the container as soon as it has ended. @default false */
+  readonly autoRemove?: boolean;
+}
+
+/**
+ * A request for `containers.create` with Docker's defaults in all that is left open.
+ * @throws invalid for a network mode that is none
+ */
+export function containerRequest(options: ContainerOptions): CreateRequest {
+  const networkModeText = options.network ?? 'bridge';
+  const networkMode = parseNetworkMode(networkModeText);
+  return {
+    ...(options.name === undefined ? {} : { name: options.name }),
+    config: {
+      hostname: '',
+      domainname: '',
+      user: '',
+      attachStdin: false,
+      attachStdout: false,
+      attachStderr: false,
+      tty: false,
+      openStdin: false,
+      stdinOnce: false,
+      env: options.env ?? [],
+      cmd: options.command ?? null,
+      entrypoint: null,
+      image: options.image,
+      workingDir: '',
+      labels: options.labels ?? {},
+      exposedPorts: [],
+    },
+    host: {
+      networkMode,
+      networkModeText,
+      autoRemove: options.autoRemove ?? false,
+      binds: [],
+      tmpfs: {},
+      capAdd: [],
+      capDrop: [],
+      readonlyRootfs: false,
+      dns: [],
+      dnsSearch: [],
+      dnsOptions: [],
+      extraHosts: [],
+      groupAdd: [],
+      utsMode: 'private',
+      shmSizeBytes: 64 * 1024 * 1024,
+      sysctls: {},
+      securityOpt: [],
+      rlimits: [],
+      oomScoreAdj: 0,
+      resources: {},
+      cgroupParent: '',
+    },
+    networks:
+      networkMode.kind === 'network'
+        ? { [networkMode.network]: { aliases: [], links: [], driverOptions: {}, gatewayPriority: 0 } }
+        : {},
+  };
+}
