@@ -134,9 +134,7 @@ ensure_dependencies() {
     return
   fi
   command -v npm > /dev/null 2>&1 || fail 'this needs npm, which comes with Node.js.'
-  # npm ci refuses a lock file without the packages of other platforms, which is what npm writes when a registry lacks
-  # them; npm install takes the same versions from it.
-  step 'Installing npm packages' sh -c 'npm ci || npm install --no-save' ||
+  step 'Installing npm packages' npm ci ||
     fail 'the npm packages could not be installed.'
   # npm keeps the date of an unchanged file.
   touch node_modules/.package-lock.json
