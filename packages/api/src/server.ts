@@ -8,6 +8,7 @@ import { type Engine, invalid } from '@seaway/engine';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { describeFailure, errorBody, MAX_JSON_BYTES } from './http/errors.ts';
 import { rememberUpgrade } from './http/hijack.ts';
+import { canonicalFields, type FieldSchema } from './http/json-fields.ts';
 import { checkVersion, MAX_API_VERSION, splitVersion } from './http/version.ts';
 import { containerRoutes } from './routes/containers.ts';
 import type { RouteContext } from './routes/context.ts';
@@ -68,6 +69,11 @@ export function buildApi(engine: Engine, options: ApiOptions): Api {
     }
   });
   addBodyParsers(app);
+  app.addHook('preValidation', async (request) => {
+    const schema = request.routeOptions.schema?.body as FieldSchema | undefined;
+    // No body and `null` are no fields at all, so that the endpoint says which one it misses.
+    if (schema) request.body = canonicalFields(request.body ?? {}, schema);
+  });
   app.setErrorHandler(async (error, request, reply) => {
     const { status, message } = describeFailure(error);
     // Most clients read the answer only after they have sent all they have.
@@ -77,7 +83,8 @@ export function buildApi(engine: Engine, options: ApiOptions): Api {
     return reply.code(status).type('application/json').send(errorBody(message));
   });
   app.setNotFoundHandler((request, reply) => {
-    const { pathname } = new URL(request.url, 'http://engine');
+    // Not with URL, which refuses paths that clients can send, such as `//`.
+    const pathname = request.url.split('?', 1)[0]!;
     const known = isDockerEndpoint(request.method, pathname);
     const message = known
       ? `${request.method} ${pathname} is not supported by this version of Seaway`

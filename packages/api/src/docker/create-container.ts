@@ -1,4 +1,4 @@
-/** Docker's request to create a container: its shape, and how it becomes the engine's. */
+/** How Docker's request to create a container becomes the engine's. */
 import {
   type BindMount,
   type ContainerConfig,
@@ -7,137 +7,17 @@ import {
   findConflict,
   type HostConfig,
   invalid,
-  notImplemented,
   parseExtraHost,
   parseNetworkMode,
   type ResourceLimits,
 } from '@seaway/engine';
-import type { FromSchema } from 'json-schema-to-ts';
 import type { ApiVersion } from '../http/version.ts';
-
-/** Clients send `null` for whatever they leave open. */
-const text = { type: ['string', 'null'] } as const;
-const flag = { type: ['boolean', 'null'] } as const;
-const integer = { type: ['integer', 'null'] } as const;
-const texts = { type: ['array', 'null'], items: { type: 'string' } } as const;
-const values = { type: ['array', 'null'] } as const;
-const textMap = { type: ['object', 'null'], additionalProperties: { type: 'string' } } as const;
-const valueMap = { type: ['object', 'null'], additionalProperties: true } as const;
-/** A list of words, or one word, as in `Cmd` and `Entrypoint`. */
-const words = { type: ['array', 'string', 'null'], items: { type: 'string' } } as const;
-
-const endpointSettings = {
-  type: ['object', 'null'],
-  properties: {
-    IPAMConfig: {
-      type: ['object', 'null'],
-      properties: { IPv4Address: text, IPv6Address: text, LinkLocalIPs: texts },
-    },
-    Links: texts,
-    Aliases: texts,
-    DriverOpts: textMap,
-    GwPriority: integer,
-    MacAddress: text,
-  },
-} as const;
-
-const ulimits = {
-  type: ['array', 'null'],
-  items: {
-    type: 'object',
-    required: ['Name', 'Soft', 'Hard'],
-    properties: { Name: { type: 'string' }, Soft: { type: 'integer' }, Hard: { type: 'integer' } },
-  },
-} as const;
-
-const hostConfig = {
-  type: ['object', 'null'],
-  properties: {
-    NetworkMode: text,
-    AutoRemove: flag,
-    Binds: texts,
-    Tmpfs: textMap,
-    CapAdd: texts,
-    CapDrop: texts,
-    ReadonlyRootfs: flag,
-    Dns: texts,
-    DnsSearch: texts,
-    DnsOptions: texts,
-    ExtraHosts: texts,
-    GroupAdd: texts,
-    Links: texts,
-    UTSMode: text,
-    PidMode: text,
-    IpcMode: text,
-    UsernsMode: text,
-    CgroupnsMode: text,
-    ShmSize: integer,
-    Sysctls: textMap,
-    SecurityOpt: texts,
-    Ulimits: ulimits,
-    OomScoreAdj: integer,
-    Memory: integer,
-    MemorySwap: integer,
-    MemoryReservation: integer,
-    NanoCpus: integer,
-    CpuShares: integer,
-    CpuPeriod: integer,
-    CpuQuota: integer,
-    CpusetCpus: text,
-    CpusetMems: text,
-    PidsLimit: integer,
-    CgroupParent: text,
-    RestartPolicy: { type: ['object', 'null'], properties: { Name: text, MaximumRetryCount: integer } },
-    PortBindings: valueMap,
-    PublishAllPorts: flag,
-    Privileged: flag,
-    Init: flag,
-    Mounts: values,
-    VolumesFrom: texts,
-    Devices: values,
-    DeviceRequests: values,
-    Runtime: text,
-    StorageOpt: textMap,
-    LogConfig: { type: ['object', 'null'], properties: { Type: text, Config: textMap } },
-  },
-} as const;
-
-/** Body of POST /containers/create. Fields that are not listed are accepted and ignored, as Docker does. */
-export const createContainerBody = {
-  type: 'object',
-  properties: {
-    Hostname: text,
-    Domainname: text,
-    User: text,
-    AttachStdin: flag,
-    AttachStdout: flag,
-    AttachStderr: flag,
-    Tty: flag,
-    OpenStdin: flag,
-    StdinOnce: flag,
-    Env: texts,
-    Cmd: words,
-    Entrypoint: words,
-    Image: text,
-    WorkingDir: text,
-    Labels: textMap,
-    ExposedPorts: valueMap,
-    Volumes: valueMap,
-    MacAddress: text,
-    StopSignal: text,
-    StopTimeout: integer,
-    Healthcheck: { type: ['object', 'null'], properties: { Test: texts } },
-    HostConfig: hostConfig,
-    NetworkingConfig: {
-      type: ['object', 'null'],
-      properties: { EndpointsConfig: { type: ['object', 'null'], additionalProperties: endpointSettings } },
-    },
-  },
-} as const;
-
-export type CreateContainerBody = FromSchema<typeof createContainerBody>;
-type DockerHostConfig = NonNullable<CreateContainerBody['HostConfig']>;
-type DockerEndpointSettings = NonNullable<FromSchema<typeof endpointSettings>>;
+import type {
+  CreateContainerBody,
+  DockerEndpointSettings,
+  DockerHostConfig,
+} from './create-container-body.ts';
+import { refuseUnsupported } from './refused-options.ts';
 
 const MIN_MEMORY_BYTES = 6 * 1024 * 1024;
 const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
@@ -165,7 +45,7 @@ export function fromDockerCreate(
   }
   const docker = body.HostConfig ?? {};
   const host = parseHostConfig(docker);
-  const exposedPorts = Object.keys(body.ExposedPorts ?? {}).map(parseExposedPort);
+  const exposedPorts = Object.keys(body.ExposedPorts ?? {}).flatMap(parseExposedPort);
   const publishesPorts = Object.keys(docker.PortBindings ?? {}).length > 0 || docker.PublishAllPorts === true;
   const conflicting = findConflict({
     networkMode: host.networkMode,
@@ -179,12 +59,11 @@ export function fromDockerCreate(
     macAddress: version < SEVERAL_NETWORKS ? (body.MacAddress ?? '') : '',
   });
   if (conflicting) throw conflicting;
-  refuseUnsupported(body, docker);
+  checkRestartPolicy(docker);
+  refuseUnsupported(version < SEVERAL_NETWORKS ? withoutEndpointMacAddresses(body) : body);
   const warnings: string[] = [];
   if (publishesPorts && host.networkMode.kind === 'host') {
     warnings.push('Published ports are discarded when using host network mode');
-  } else if (publishesPorts) {
-    throw unsupported('HostConfig.PortBindings', 'publishing ports');
   }
   const request: CreateRequest = {
     ...(name ? { name: name.replace(/^\//, '') } : {}),
@@ -248,14 +127,15 @@ function parseWorkingDir(folder: string): string {
   return folder;
 }
 
-/** `80`, `80/udp`, `8000-8010/tcp`; the protocol defaults to tcp. */
-function parseExposedPort(port: string): string {
+/** `80`, `80/udp`, `8000-8010/tcp`; the protocol defaults to tcp. @returns each port alone, with its protocol */
+function parseExposedPort(port: string): string[] {
   const match = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/i.exec(port);
   const [first, last] = [Number(match?.[1]), Number(match?.[2] ?? match?.[1])];
   if (!match || first < 1 || last > 65535 || last < first) {
     throw invalid('invalid-port', `invalid port specification: "${port}"`);
   }
-  return `${port.split('/', 1)[0]}/${(match[3] ?? 'tcp').toLowerCase()}`;
+  const protocol = (match[3] ?? 'tcp').toLowerCase();
+  return Array.from({ length: last - first + 1 }, (_, index) => `${first + index}/${protocol}`);
 }
 
 function parseHostConfig(docker: DockerHostConfig): HostConfig {
@@ -287,6 +167,34 @@ function parseHostConfig(docker: DockerHostConfig): HostConfig {
   };
 }
 
+function checkRestartPolicy({ RestartPolicy: policy, AutoRemove: autoRemove }: DockerHostConfig): void {
+  const name = policy?.Name || 'no';
+  const retries = policy?.MaximumRetryCount ?? 0;
+  if (!['no', 'always', 'on-failure', 'unless-stopped'].includes(name)) {
+    throw invalid('invalid-restart-policy', `invalid restart policy '${name}'`);
+  }
+  if (retries !== 0 && (name === 'always' || name === 'unless-stopped')) {
+    throw invalid(
+      'invalid-restart-policy',
+      `maximum retry count cannot be used with restart policy '${name}'`,
+    );
+  }
+  if (retries < 0) throw invalid('invalid-restart-policy', 'maximum retry count cannot be negative');
+  if (name !== 'no' && autoRemove) {
+    throw invalid('invalid-restart-policy', "can't create 'AutoRemove' container with restart policy");
+  }
+}
+
+/**
+ * Before several networks could be named, a MAC address there was what `inspect` had shown: a client that copies
+ * that into a new request does not ask for it.
+ */
+function withoutEndpointMacAddresses(body: CreateContainerBody): CreateContainerBody {
+  const entries = Object.entries(body.NetworkingConfig?.EndpointsConfig ?? {});
+  const endpoints = entries.map(([name, settings]) => [name, settings && { ...settings, MacAddress: '' }]);
+  return { ...body, NetworkingConfig: { EndpointsConfig: Object.fromEntries(endpoints) } };
+}
+
 function parseUtsMode(mode: string): 'private' | 'host' {
   if (mode === '' || mode === 'host') return mode === 'host' ? 'host' : 'private';
   throw invalid('invalid-uts-mode', `invalid UTS mode: ${mode}`);
@@ -297,7 +205,8 @@ function parseBind(bind: string): BindMount {
   if (bind.split(':').length > 3 || !destination.startsWith('/') || destination === '/') {
     throw invalid('invalid-bind', `invalid volume specification: '${bind}'`);
   }
-  if (!source.startsWith('/')) throw unsupported(`HostConfig.Binds '${bind}'`, 'named volumes');
+  // Named volumes have options of their own; they are refused with the others that are not supported.
+  if (!source.startsWith('/')) return { source, destination, readonly: false, text: bind };
   const unknown = options
     .split(',')
     .find((option) => !['', 'rw', 'ro', 'z', 'Z', 'rprivate', 'private'].includes(option));
@@ -378,75 +287,4 @@ function parseEndpointSettings(settings: DockerEndpointSettings | null): Endpoin
     ...(ipam?.IPv6Address ? { ipv6Address: ipam.IPv6Address } : {}),
     ...(settings?.MacAddress ? { macAddress: settings.MacAddress } : {}),
   };
-}
-
-function unsupported(field: string, what: string) {
-  return notImplemented(
-    'unsupported-option',
-    `${field}: ${what} is not supported by this version of Seaway`,
-    { field },
-  );
-}
-
-/** Options that this version cannot honour are refused rather than ignored. */
-function refuseUnsupported(body: CreateContainerBody, docker: DockerHostConfig): void {
-  const isSet = (value: unknown) =>
-    Array.isArray(value)
-      ? value.length > 0
-      : typeof value === 'object' && value !== null
-        ? Object.keys(value).length > 0
-        : Boolean(value);
-  const restart = docker.RestartPolicy?.Name || 'no';
-  if (!['no', 'always', 'on-failure', 'unless-stopped'].includes(restart)) {
-    throw invalid('invalid-restart-policy', `invalid restart policy '${restart}'`);
-  }
-  if (restart !== 'no' && docker.AutoRemove) {
-    throw invalid('invalid-restart-policy', "can't create 'AutoRemove' container with restart policy");
-  }
-  const refused: readonly (readonly [isRefused: boolean, field: string, what: string])[] = [
-    [restart !== 'no', 'HostConfig.RestartPolicy', `the restart policy '${restart}'`],
-    [isSet(docker.Links), 'HostConfig.Links', 'linking containers'],
-    [isSet(docker.Privileged), 'HostConfig.Privileged', 'a privileged container'],
-    [isSet(docker.Init), 'HostConfig.Init', 'an init process'],
-    [isSet(docker.Mounts), 'HostConfig.Mounts', '--mount (use -v with a folder of the host)'],
-    [isSet(docker.VolumesFrom), 'HostConfig.VolumesFrom', 'taking volumes from another container'],
-    [isSet(docker.Devices), 'HostConfig.Devices', 'passing devices'],
-    [isSet(docker.DeviceRequests), 'HostConfig.DeviceRequests', 'passing devices'],
-    [isSet(docker.StorageOpt), 'HostConfig.StorageOpt', 'a storage option'],
-    [!['', 'runc'].includes(docker.Runtime ?? ''), 'HostConfig.Runtime', `the runtime '${docker.Runtime}'`],
-    [
-      !['', 'private'].includes(docker.PidMode ?? ''),
-      'HostConfig.PidMode',
-      `the PID mode '${docker.PidMode}'`,
-    ],
-    [
-      !['', 'private', 'shareable'].includes(docker.IpcMode ?? ''),
-      'HostConfig.IpcMode',
-      `the IPC mode '${docker.IpcMode}'`,
-    ],
-    [
-      !['', 'host'].includes(docker.UsernsMode ?? ''),
-      'HostConfig.UsernsMode',
-      `the user namespace mode '${docker.UsernsMode}'`,
-    ],
-    [
-      !['', 'host', 'private'].includes(docker.CgroupnsMode ?? ''),
-      'HostConfig.CgroupnsMode',
-      `the cgroup namespace mode '${docker.CgroupnsMode}'`,
-    ],
-    [
-      !['', 'json-file', 'k8s-file'].includes(docker.LogConfig?.Type ?? ''),
-      'HostConfig.LogConfig',
-      `the log driver '${docker.LogConfig?.Type}'`,
-    ],
-    [isSet(body.Volumes), 'Volumes', 'an anonymous volume'],
-    [
-      isSet(body.Healthcheck?.Test) && body.Healthcheck?.Test?.[0] !== 'NONE',
-      'Healthcheck',
-      'a health check',
-    ],
-    [isSet(body.MacAddress), 'MacAddress', 'a MAC address of your own'],
-  ];
-  const first = refused.find(([isRefused]) => isRefused);
-  if (first) throw unsupported(first[1], first[2]);
 }

@@ -8,11 +8,8 @@ import {
   type WaitCondition,
 } from '@seaway/engine';
 import { toDockerInspect, toDockerSummary } from '../docker/container.ts';
-import {
-  type CreateContainerBody,
-  createContainerBody,
-  fromDockerCreate,
-} from '../docker/create-container.ts';
+import { fromDockerCreate } from '../docker/create-container.ts';
+import { type CreateContainerBody, createContainerBody } from '../docker/create-container-body.ts';
 import { clientSignal, openStream } from '../http/hijack.ts';
 import {
   type Filters,

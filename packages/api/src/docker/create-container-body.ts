@@ -1,0 +1,135 @@
+/** The shape of Docker's request to create a container. */
+import type { FromSchema } from 'json-schema-to-ts';
+
+/** Clients send `null` for whatever they leave open. */
+const text = { type: ['string', 'null'] } as const;
+const flag = { type: ['boolean', 'null'] } as const;
+const integer = { type: ['integer', 'null'] } as const;
+const texts = { type: ['array', 'null'], items: { type: 'string' } } as const;
+const values = { type: ['array', 'null'] } as const;
+const textMap = { type: ['object', 'null'], additionalProperties: { type: 'string' } } as const;
+const valueMap = { type: ['object', 'null'], additionalProperties: true } as const;
+/** A list of words, or one word, as in `Cmd` and `Entrypoint`. */
+const words = { type: ['array', 'string', 'null'], items: { type: 'string' } } as const;
+
+const endpointSettings = {
+  type: ['object', 'null'],
+  properties: {
+    IPAMConfig: {
+      type: ['object', 'null'],
+      properties: { IPv4Address: text, IPv6Address: text, LinkLocalIPs: texts },
+    },
+    Links: texts,
+    Aliases: texts,
+    DriverOpts: textMap,
+    GwPriority: integer,
+    MacAddress: text,
+  },
+} as const;
+
+const ulimits = {
+  type: ['array', 'null'],
+  items: {
+    type: 'object',
+    required: ['Name', 'Soft', 'Hard'],
+    properties: { Name: { type: 'string' }, Soft: { type: 'integer' }, Hard: { type: 'integer' } },
+  },
+} as const;
+
+const hostConfig = {
+  type: ['object', 'null'],
+  properties: {
+    NetworkMode: text,
+    AutoRemove: flag,
+    Binds: texts,
+    Tmpfs: textMap,
+    CapAdd: texts,
+    CapDrop: texts,
+    ReadonlyRootfs: flag,
+    Dns: texts,
+    DnsSearch: texts,
+    DnsOptions: texts,
+    ExtraHosts: texts,
+    GroupAdd: texts,
+    Links: texts,
+    UTSMode: text,
+    PidMode: text,
+    IpcMode: text,
+    UsernsMode: text,
+    CgroupnsMode: text,
+    ShmSize: integer,
+    Sysctls: textMap,
+    SecurityOpt: texts,
+    Ulimits: ulimits,
+    OomScoreAdj: integer,
+    Memory: integer,
+    MemorySwap: integer,
+    MemorySwappiness: integer,
+    MemoryReservation: integer,
+    NanoCpus: integer,
+    CpuShares: integer,
+    CpuPeriod: integer,
+    CpuQuota: integer,
+    CpusetCpus: text,
+    CpusetMems: text,
+    PidsLimit: integer,
+    CgroupParent: text,
+    RestartPolicy: { type: ['object', 'null'], properties: { Name: text, MaximumRetryCount: integer } },
+    PortBindings: valueMap,
+    PublishAllPorts: flag,
+    Privileged: flag,
+    Init: flag,
+    Mounts: values,
+    VolumesFrom: texts,
+    VolumeDriver: text,
+    Devices: values,
+    DeviceRequests: values,
+    DeviceCgroupRules: texts,
+    OomKillDisable: flag,
+    BlkioWeight: integer,
+    Annotations: textMap,
+    MaskedPaths: texts,
+    ReadonlyPaths: texts,
+    Runtime: text,
+    StorageOpt: textMap,
+    LogConfig: { type: ['object', 'null'], properties: { Type: text, Config: textMap } },
+  },
+} as const;
+
+/** Body of POST /containers/create. Fields that are not listed are accepted and ignored, as Docker does. */
+export const createContainerBody = {
+  type: 'object',
+  properties: {
+    Hostname: text,
+    Domainname: text,
+    User: text,
+    AttachStdin: flag,
+    AttachStdout: flag,
+    AttachStderr: flag,
+    Tty: flag,
+    OpenStdin: flag,
+    StdinOnce: flag,
+    Env: texts,
+    Cmd: words,
+    Entrypoint: words,
+    Image: text,
+    WorkingDir: text,
+    Labels: textMap,
+    ExposedPorts: valueMap,
+    Volumes: valueMap,
+    MacAddress: text,
+    NetworkDisabled: flag,
+    StopSignal: text,
+    StopTimeout: integer,
+    Healthcheck: { type: ['object', 'null'], properties: { Test: texts } },
+    HostConfig: hostConfig,
+    NetworkingConfig: {
+      type: ['object', 'null'],
+      properties: { EndpointsConfig: { type: ['object', 'null'], additionalProperties: endpointSettings } },
+    },
+  },
+} as const;
+
+export type CreateContainerBody = FromSchema<typeof createContainerBody>;
+export type DockerHostConfig = NonNullable<CreateContainerBody['HostConfig']>;
+export type DockerEndpointSettings = NonNullable<FromSchema<typeof endpointSettings>>;
