@@ -42,6 +42,8 @@ export interface ContainersParts {
 const DEFAULT_STOP_TIMEOUT_SECONDS = 10;
 /** How often running containers are looked at, in case one's conmon was killed and cannot tell of its end. */
 const LIVENESS_INTERVAL_MS = 10_000;
+/** How long conmon may take to write down the end of a process that is gone. */
+const EXIT_CODE_PATIENCE_MS = 1_000;
 /** Exit code of a container whose end nobody saw. */
 const UNKNOWN_EXIT_CODE = 255;
 
@@ -67,6 +69,7 @@ export class Containers {
         this.#parts.log.error({ container: container.id, error: messageOf(error) }, 'container not restored');
       }
     }
+    for (const id of await ExitWatcher.scan(this.#parts.runtime.exitFolder)) void this.#onExit(id);
     await this.collectImages();
     this.#livenessTimer = setInterval(() => void this.#checkLiveness(), LIVENESS_INTERVAL_MS).unref();
   }
@@ -215,7 +218,11 @@ export class Containers {
     try {
       await this.#locks.run(id, async () => {
         const container = this.#parts.registry.find(id);
-        if (!container || !isRunning(container)) return;
+        if (!container || !isRunning(container)) {
+          // The end of a start that was taken back, or of a container that was removed before conmon wrote.
+          await this.#parts.runtime.forgetExit(id);
+          return;
+        }
         await this.#finish(id);
         if (container.host.autoRemove && this.#parts.registry.find(id)) await this.#remove(id);
       });
@@ -231,7 +238,7 @@ export class Containers {
   async #finish(id: ContainerId): Promise<void> {
     const { registry, launcher, runtime, events } = this.#parts;
     const before = registry.get(id);
-    const exitCode = (await runtime.exitCode(id)) ?? UNKNOWN_EXIT_CODE;
+    const exitCode = (await runtime.awaitExitCode(id, EXIT_CODE_PATIENCE_MS)) ?? UNKNOWN_EXIT_CODE;
     const networks = this.#networksOf(before);
     const processesDeleted = runtime.delete(id);
     // Awaited in the end; a failure before that must not count as unhandled.

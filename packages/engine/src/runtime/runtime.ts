@@ -9,6 +9,7 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError, type ErrorKind, internal, unavailable } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
 import { findProgram } from './find-program.ts';
@@ -30,6 +31,8 @@ export interface CreateOptions {
   /** Whether the container's stdin stays open when an attached client goes away. */
   readonly keepStdinOpen: boolean;
 }
+
+const EXIT_POLL_MS = 20;
 
 export class Runtime {
   readonly #options: RuntimeOptions;
@@ -136,6 +139,16 @@ export class Runtime {
   async exitCode(id: ContainerId): Promise<number | undefined> {
     const content = await readFile(this.#exitPath(id), 'utf8').catch(() => '');
     return content === '' ? undefined : Number(content);
+  }
+
+  /** As {@link exitCode}, with some patience: conmon writes a moment after the process is gone. */
+  async awaitExitCode(id: ContainerId, patienceMs: number): Promise<number | undefined> {
+    const deadline = performance.now() + patienceMs;
+    for (;;) {
+      const code = await this.exitCode(id);
+      if (code !== undefined || performance.now() > deadline) return code;
+      await sleep(EXIT_POLL_MS);
+    }
   }
 
   #exitPath(id: ContainerId): string {
