@@ -223,6 +223,8 @@ export class Containers {
           await this.#parts.runtime.forgetExit(id);
           return;
         }
+        // The news may be of an earlier life, whose exit file was just deleted.
+        if ((await this.#parts.runtime.exitCode(id)) === undefined && isStillAlive(container)) return;
         await this.#finish(id);
         if (container.host.autoRemove && this.#parts.registry.find(id)) await this.#remove(id);
       });
