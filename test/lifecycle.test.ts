@@ -259,6 +259,24 @@ describe('a container in the background', () => {
     await removeContainers(lab, 'talker');
   });
 
+  test('restarted again and again, a container is never taken for the one that ended before', async () => {
+    const script = 'trap "exit 3" TERM; echo up; while :; do sleep 0.02; done';
+    await lab.docker(['run', '-d', '--name', 'phoenix', image, 'sh', '-c', script]);
+    const pids = new Set<number>();
+    for (let round = 0; round < 8; round++) {
+      await lab.docker('restart -t 5 phoenix');
+      const { State } = await inspect(lab, 'phoenix');
+      assert.equal(State.Status, 'running');
+      pids.add(State.Pid);
+    }
+    assert.equal(pids.size, 8);
+    await eventually(async () =>
+      assert.equal((await lab.dockerOutput('logs phoenix')).split('\n').length, 9),
+    );
+    assert.equal((await inspect(lab, 'phoenix')).State.Status, 'running');
+    await removeContainers(lab, 'phoenix');
+  });
+
   test('rm refuses what runs and takes it with -f', async () => {
     await lab.docker(`run -d --name busy --net=none ${image} sleep 600`);
     const refused = await lab.docker('rm busy', { allowFailure: true });

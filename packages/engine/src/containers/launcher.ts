@@ -121,7 +121,7 @@ export class Launcher {
     );
     beforeStart(folder);
     const startTime = processStartTime(pid);
-    await runtime.start(id);
+    await runtime.start(id, pid);
     const running = registry.updateState(id, {
       status: 'running',
       pid,

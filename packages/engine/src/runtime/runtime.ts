@@ -3,13 +3,14 @@
  * that containers outlive the daemon. Knows bundles and processes; knows nothing of networks or the store.
  */
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { constants, existsSync } from 'node:fs';
+import { type FileHandle, mkdir, open, readFile, rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isProcessAlive } from '@seaway/linux';
 import { EngineError, type ErrorKind, internal, unavailable } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
 import { findProgram } from './find-program.ts';
@@ -33,6 +34,7 @@ export interface CreateOptions {
 }
 
 const EXIT_POLL_MS = 20;
+const FIFO_POLL_MS = 1;
 
 export class Runtime {
   readonly #options: RuntimeOptions;
@@ -117,12 +119,20 @@ export class Runtime {
   /**
    * Lets a created container's program run. The container's first process waits in a named pipe of runc's state until
    * somebody reads from it, which is all that `runc start` does once it has started itself.
+   * @param pid the first process
+   * @throws internal when that process is gone
    */
-  async start(id: ContainerId): Promise<void> {
-    const fifo = join(this.#stateFolder, id, 'exec.fifo');
-    if (!existsSync(fifo)) return this.#runc(['start', id]);
-    await readFile(fifo);
-    await rm(fifo, { force: true });
+  async start(id: ContainerId, pid: number): Promise<void> {
+    const path = join(this.#stateFolder, id, 'exec.fifo');
+    if (!existsSync(path)) return this.#runc(['start', id]);
+    // Without O_NONBLOCK this would wait for ever where the other end has died.
+    await using fifo = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    while (!(await hasData(fifo))) {
+      if (!isProcessAlive(pid))
+        throw internal('start-failed', 'the container process died before it was started', { id });
+      await sleep(FIFO_POLL_MS);
+    }
+    await rm(path, { force: true });
   }
 
   /** Removes what runc keeps of a container, killing what still runs of it; unknown is fine. */
@@ -185,9 +195,20 @@ function neededProgram(name: string): string {
   return path;
 }
 
-/** Tells a terminal's size to a container that has one. */
+/** Whether the other end has written; fifo(7): no data yet is EAGAIN, no writer yet is the end of the file. */
+async function hasData(fifo: FileHandle): Promise<boolean> {
+  try {
+    return (await fifo.read(Buffer.alloc(1))).bytesRead > 0;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return false;
+    throw error;
+  }
+}
+
+/** Tells a terminal's size to a container that has one; conmon reads sizes from a named pipe. */
 export async function resizeTerminal(bundle: string, rows: number, columns: number): Promise<void> {
-  await writeFile(join(bundle, 'winsz'), `${rows} ${columns}\n`, { flag: 'a' });
+  await using pipe = await open(join(bundle, 'winsz'), constants.O_WRONLY | constants.O_NONBLOCK);
+  await pipe.write(`${rows} ${columns}\n`);
 }
 
 /** conmon holds the pipe open for the container's life, so reading ends at the line's end and not at the file's. */
