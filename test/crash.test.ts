@@ -197,3 +197,32 @@ test('what a flushed ruleset and a removed bridge address break is whole again a
   await server.stop();
   await removeContainers(lab, 'before');
 });
+
+test('a bridge that somebody deleted is made again by the next start, with the containers that were on it', async () => {
+  await lab.docker(`run -d --name orphan ${image} httpd -f -p 80 -h /www`);
+  const address = await addressOf(lab, 'orphan');
+  await lab.run('ip link delete docker0');
+  assert.match(await lab.dockerOutput(`run --rm ${image} wget -qO- http://${address}/`), /hello/);
+  await lab.run('ip link delete docker0');
+  await lab.engine.restart();
+  assert.match((await lab.run(`busybox wget -qO- http://${address}/`)).stdout, /hello/);
+  await removeContainers(lab, 'orphan');
+});
+
+test('a daemon with another --bridge takes the old one away, unless a container is on it', async () => {
+  await lab.docker(`run -d --name stays ${image} sleep 600`);
+  await lab.engine.stop();
+  await lab.startDaemon({ args: ['--bridge=br-other', '--bip=10.99.0.1/24'] });
+  assert.match((await lab.run('ip -br link')).stdout, /^docker0 /m);
+  assert.equal(
+    await lab.dockerOutput('ps -q --filter name=stays'),
+    (await inspect(lab, 'stays')).Id.slice(0, 12),
+  );
+  await removeContainers(lab, 'stays');
+  await lab.engine.stop();
+  await lab.startDaemon({ args: ['--bridge=br-other', '--bip=10.99.0.1/24'] });
+  const links = (await lab.run('ip -br link')).stdout;
+  assert.match(links, /^br-other /m);
+  assert.doesNotMatch(links, /^docker0 /m);
+  assert.match(await lab.dockerOutput(`run --rm ${image} ip -br -4 address show eth0`), /10\.99\.0\.2\/24/);
+});

@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { chmod, chown, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { processStartTime } from '@seaway/linux';
+import { isErrno, processStartTime } from '@seaway/linux';
 import { conflict, internal, messageOf, notFound } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
@@ -229,11 +229,23 @@ export class Launcher {
       await chmod(upper, mode & 0o7777);
       await chown(upper, uid, gid);
     }
-    await this.#parts.kernel.changes.run('ensureOverlay', {
+    const request = {
       lower: [lower],
       upper,
       work: join(folder, 'overlay', 'work'),
       target: join(folder, 'rootfs'),
+    };
+    await this.#parts.kernel.changes.run('ensureOverlay', request).catch((error) => {
+      // Overlayfs takes most local file systems below its writable layer; not itself, and none of the network.
+      const hint = isErrno(error, 'EINVAL')
+        ? ' (the data root must lie on a file system such as ext4, xfs, btrfs or tmpfs)'
+        : '';
+      throw internal(
+        'overlay-failed',
+        `cannot mount the root filesystem: ${messageOf(error)}${hint}`,
+        { id },
+        error,
+      );
     });
   }
 

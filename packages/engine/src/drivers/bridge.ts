@@ -3,6 +3,7 @@ import { mustParseSubnet } from '../base/address.ts';
 import { conflict, internal, messageOf } from '../base/errors.ts';
 import { shortId } from '../base/ids.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import type { BridgeOutcome, BridgeRequest } from '../kernel/operations.ts';
 import { containerGateway, type EndpointRecord, type NetworkRecord } from '../model/network.ts';
 import type { NetworkDriver } from './driver.ts';
 
@@ -15,58 +16,65 @@ export function endpointMark(installation: string, endpoint: EndpointRecord): st
   return `${markPrefix(installation)}endpoint:${shortId(endpoint.id)}`;
 }
 
+export function networkMark(installation: string, network: NetworkRecord): string {
+  return `${markPrefix(installation)}network:${shortId(network.id)}`;
+}
+
 export class BridgeDriver implements NetworkDriver {
   readonly #kernel: Kernel;
   readonly #installation: string;
-  readonly #bridgeIndexes = new Map<string, number>();
 
   constructor(kernel: Kernel, installation: string) {
     this.#kernel = kernel;
     this.#installation = installation;
   }
 
-  async ensureNetwork(network: NetworkRecord): Promise<void> {
+  async ensureNetwork(network: NetworkRecord, endpoints: readonly EndpointRecord[]): Promise<void> {
+    const outcome = await this.#kernel.changes.run('ensureBridge', this.#bridgeRequest(network));
+    if (outcome.kind === 'foreign') throw foreignBridge(network, outcome);
+    const links = endpoints.flatMap(({ hostInterface }) => hostInterface ?? []);
+    await this.#kernel.changes.run('ensurePorts', { bridgeIndex: outcome.index, links });
+  }
+
+  #bridgeRequest(network: NetworkRecord): BridgeRequest {
     const { device, mtuBytes } = network.bridge!;
     const subnet = network.subnets[0]!;
-    const outcome = await this.#kernel.changes.run('ensureBridge', {
+    return {
       name: device,
-      mark: `${markPrefix(this.#installation)}network:${shortId(network.id)}`,
+      mark: networkMark(this.#installation, network),
       mtuBytes,
       macAddress: bridgeMacAddress(network.id),
       address: subnet.gateway,
       prefixLength: mustParseSubnet(subnet.subnet).prefixLength,
-    });
-    if (outcome.kind === 'foreign') {
-      const owner = outcome.mark === '' ? '' : ` (marked "${outcome.mark}")`;
-      throw conflict(
-        'foreign-bridge',
-        `${outcome.linkKind} ${device} exists and was not made by this Seaway${owner}: it is left as it is. ` +
-          'Choose another name with --bridge, or delete it first',
-        { device },
-      );
-    }
-    this.#bridgeIndexes.set(network.id, outcome.index);
+    };
   }
 
-  async connect(network: NetworkRecord, endpoint: EndpointRecord, namespace: string): Promise<void> {
+  async connect(
+    network: NetworkRecord,
+    endpoint: EndpointRecord,
+    namespace: string,
+  ): Promise<{ readonly made: boolean }> {
     const subnet = network.subnets[0]!;
-    try {
-      await this.#kernel.changes.run('attachToBridge', {
+    const bridge = this.#bridgeRequest(network);
+    const outcome = await this.#kernel.changes
+      .run('attachToBridge', {
         namespace,
-        bridgeIndex: this.#bridgeIndexes.get(network.id)!,
+        bridge,
         hostInterface: endpoint.hostInterface!,
         interfaceName: endpoint.interfaceName!,
         macAddress: endpoint.macAddress,
-        mtuBytes: network.bridge!.mtuBytes,
+        mtuBytes: bridge.mtuBytes,
         mark: endpointMark(this.#installation, endpoint),
         address: endpoint.ipv4Address!,
-        prefixLength: mustParseSubnet(subnet.subnet).prefixLength,
+        prefixLength: bridge.prefixLength,
         ...(network.internal ? {} : { gateway: containerGateway(subnet) }),
+      })
+      .catch((error) => {
+        const message = `failed to set up container networking: attach ${endpoint.hostInterface} to ${bridge.name}: ${messageOf(error)}`;
+        throw internal('attach-failed', message, { endpoint: endpoint.id, network: network.id }, error);
       });
-    } catch (error) {
-      const message = `failed to set up container networking: attach ${endpoint.hostInterface} to ${network.bridge!.device}: ${messageOf(error)}`;
-      throw internal('attach-failed', message, { endpoint: endpoint.id, network: network.id }, error);
-    }
+    if (outcome.kind === 'foreign') throw foreignBridge(network, outcome);
+    return { made: outcome.created };
   }
 
   async silence(endpoint: EndpointRecord, namespace: string): Promise<void> {
@@ -76,6 +84,17 @@ export class BridgeDriver implements NetworkDriver {
   async remove(endpoint: EndpointRecord): Promise<void> {
     await this.#kernel.deletions.run('removeLink', endpoint.hostInterface!);
   }
+}
+
+function foreignBridge(network: NetworkRecord, outcome: Extract<BridgeOutcome, { kind: 'foreign' }>) {
+  const { device } = network.bridge!;
+  const owner = outcome.mark === '' ? '' : ` (marked "${outcome.mark}")`;
+  return conflict(
+    'foreign-bridge',
+    `${outcome.linkKind} ${device} exists and was not made by this Seaway${owner}: it is left as it is. ` +
+      'Choose another name with --bridge, or delete it first',
+    { device },
+  );
 }
 
 /**

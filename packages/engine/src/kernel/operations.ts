@@ -129,7 +129,8 @@ export function removeSandboxNamespace(path: string): void {
 
 export interface AttachRequest {
   readonly namespace: string;
-  readonly bridgeIndex: number;
+  /** Found, or made again where somebody has deleted it meanwhile. */
+  readonly bridge: BridgeRequest;
   readonly hostInterface: string;
   readonly interfaceName: string;
   readonly macAddress: string;
@@ -145,7 +146,9 @@ export interface AttachRequest {
  * Joins a namespace to a bridge: a veth pair whose container end is born inside the namespace under its final name,
  * so that it is never seen on the host, with its address and default route.
  */
-export function attachToBridge(request: AttachRequest): void {
+export function attachToBridge(request: AttachRequest): BridgeOutcome {
+  const bridge = ensureBridge(request.bridge);
+  if (bridge.kind === 'foreign') return bridge;
   using namespace = openNamespace(request.namespace);
   using inside = RouteSocket.open({ namespace });
   route().execute([
@@ -153,7 +156,7 @@ export function attachToBridge(request: AttachRequest): void {
       name: request.hostInterface,
       kind: 'veth',
       mtu: request.mtuBytes,
-      master: request.bridgeIndex,
+      master: bridge.index,
       up: true,
       peer: {
         name: request.interfaceName,
@@ -179,10 +182,23 @@ export function attachToBridge(request: AttachRequest): void {
       }),
     ]);
     configureInside(inside, request);
+    return bridge;
   } catch (error) {
     removeLink(request.hostInterface);
     throw error;
   }
+}
+
+/** Puts the host's ends of veth pairs back on the bridge that they belong to, where that was made anew. */
+export function ensurePorts(request: {
+  readonly bridgeIndex: number;
+  readonly links: readonly string[];
+}): void {
+  const strays = request.links.flatMap((name) => {
+    const link = route().link({ name });
+    return link && link.master !== request.bridgeIndex ? link.index : [];
+  });
+  route().execute(strays.map((index) => setLink({ index }, { master: request.bridgeIndex, up: true })));
 }
 
 function configureInside(inside: RouteSocket, request: AttachRequest): void {

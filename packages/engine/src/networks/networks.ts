@@ -14,7 +14,7 @@ import { internal, invalid, notFound } from '../base/errors.ts';
 import { type ContainerId, type EndpointId, type NetworkId, newId, type SandboxId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import { nowText } from '../base/time.ts';
-import { BridgeDriver, endpointMark, markPrefix } from '../drivers/bridge.ts';
+import { BridgeDriver, endpointMark, markPrefix, networkMark } from '../drivers/bridge.ts';
 import type { NetworkDriver } from '../drivers/driver.ts';
 import { compileRuleset, type FirewallNetwork } from '../firewall/model.ts';
 import { AddressPool, defaultGateway } from '../ipam/address-pool.ts';
@@ -90,10 +90,10 @@ export class Networks {
     const wanted = await this.#planDefaultBridge(existing);
     const inUse =
       existing && [...this.#store.endpoints.all()].some((endpoint) => endpoint.networkId === existing.id);
-    if (existing && inUse && JSON.stringify(existing.subnets) !== JSON.stringify(wanted.subnets)) {
+    if (existing && inUse && placeOf(existing) !== placeOf(wanted)) {
       this.#log.warn(
-        { network: 'bridge', subnets: existing.subnets },
-        'the changed address settings of the default bridge take effect when no container runs on it',
+        { network: 'bridge', subnets: existing.subnets, device: existing.bridge?.device },
+        'the changed name or addresses of the default bridge take effect when no container runs on it',
       );
       return;
     }
@@ -152,7 +152,7 @@ export class Networks {
         pool.claim(mustParseAddress(endpoint.ipv4Address));
     }
     this.#pools.set(network.id, pool);
-    await this.#bridgeDriver.ensureNetwork(network);
+    await this.#bridgeDriver.ensureNetwork(network, this.endpointsOf(network.id));
   }
 
   async #applyFirewall(): Promise<void> {
@@ -176,15 +176,19 @@ export class Networks {
     await this.#kernel.changes.run('applyFirewall', compileRuleset({ networks, dropOtherForwarding }));
   }
 
-  /** Deletes links that bear this installation's mark and belong to no endpoint or network of the store. */
+  /** Deletes links that bear this installation's mark and that no endpoint or network of the store claims. */
   async removeUnclaimedLinks(): Promise<void> {
-    const claimed = new Set(
-      [...this.#store.endpoints.all()].map((endpoint) => endpointMark(this.#installation, endpoint)),
-    );
-    const links = await this.#kernel.changes.run('markedLinks', `${markPrefix(this.#installation)}endpoint:`);
+    const claimed = new Set([
+      ...[...this.#store.endpoints.all()].map((endpoint) => endpointMark(this.#installation, endpoint)),
+      ...this.list().map(
+        (network) => `${networkMark(this.#installation, network)} ${network.bridge?.device}`,
+      ),
+    ]);
+    const links = await this.#kernel.changes.run('markedLinks', markPrefix(this.#installation));
     for (const { name, mark } of links) {
-      if (claimed.has(mark)) continue;
-      this.#log.warn({ link: name, mark }, 'removing a link that no endpoint claims');
+      // A bridge is claimed under its name: the network may have moved to another device.
+      if (claimed.has(mark) || claimed.has(`${mark} ${name}`)) continue;
+      this.#log.warn({ link: name, mark }, 'removing a link that nothing claims');
       await this.#kernel.deletions.run('removeLink', name);
     }
   }
@@ -285,7 +289,12 @@ export class Networks {
   /** Makes a claimed endpoint real inside the namespace. */
   async connect(endpoint: EndpointRecord, namespace: string): Promise<void> {
     const network = this.get(endpoint.networkId)!;
-    if (network.driver === 'bridge') await this.#bridgeDriver.connect(network, endpoint, namespace);
+    if (network.driver !== 'bridge') return;
+    const { made } = await this.#bridgeDriver.connect(network, endpoint, namespace);
+    if (made) {
+      this.#log.warn({ network: network.name }, 'the bridge was gone and has been made again');
+      await this.#bridgeDriver.ensureNetwork(network, this.endpointsOf(network.id));
+    }
   }
 
   /** Cuts the endpoint's traffic, then gives its address back and forgets it. Its interface may still be there. */
@@ -326,6 +335,11 @@ export class Networks {
   #byName(name: string): NetworkRecord | undefined {
     return this.list().find((network) => network.name === name);
   }
+}
+
+/** What of a bridge network cannot change under running containers. */
+function placeOf({ subnets, bridge }: NetworkRecord): string {
+  return JSON.stringify([subnets, bridge?.device]);
 }
 
 function plainNetwork(name: string, driver: NetworkRecord['driver']): NetworkRecord {
