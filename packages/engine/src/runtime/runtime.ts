@@ -127,10 +127,13 @@ export class Runtime {
     if (!existsSync(path)) return this.#runc(['start', id]);
     // Without O_NONBLOCK this would wait for ever where the other end has died.
     await using fifo = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    while (!(await hasData(fifo))) {
-      if (!isProcessAlive(pid))
+    for (let isAlive = true; !(await hasData(fifo)); ) {
+      // Only a process that was dead before we looked once more for its byte has not written one.
+      if (!isAlive) {
         throw internal('start-failed', 'the container process died before it was started', { id });
-      await sleep(FIFO_POLL_MS);
+      }
+      isAlive = isProcessAlive(pid);
+      if (isAlive) await sleep(FIFO_POLL_MS);
     }
     await rm(path, { force: true });
   }
