@@ -7,6 +7,7 @@ import {
   type Engine,
   effectiveHostname,
   type HostConfig,
+  isPredefinedNetwork,
   isRunning,
   mustParseSubnet,
   type NetworkRecord,
@@ -60,7 +61,7 @@ export function toDockerSummary(engine: Engine, container: ContainerRecord, vers
     ImageID: container.imageId,
     Command: commandText(container),
     Created: Math.floor(Date.parse(container.createdAt) / 1000),
-    Ports: isRunning(container) ? container.config.exposedPorts.map(toDockerPort) : [],
+    Ports: hasPorts(container) ? container.config.exposedPorts.map(toDockerPort) : [],
     Labels: container.config.labels,
     State: container.state.status,
     Status: statusText(container, Date.now()),
@@ -74,6 +75,11 @@ function commandText({ path, args }: ContainerRecord): string {
   return [path, ...args.map((word) => (/[\s'"]/.test(word) ? `'${word}'` : word))].join(' ');
 }
 
+/** Ports are those of a namespace of its own that is joined to a network, while it is there. */
+function hasPorts(container: ContainerRecord): boolean {
+  return isRunning(container) && container.host.networkMode.kind === 'network';
+}
+
 function toDockerPort(port: string) {
   const [number, protocol] = port.split('/');
   return { PrivatePort: Number.parseInt(number ?? '', 10), Type: protocol };
@@ -83,7 +89,6 @@ function toDockerPort(port: string) {
 export function toDockerInspect(engine: Engine, container: ContainerRecord, version: ApiVersion) {
   const { config, host, state } = container;
   const files = engine.containers.filesOf(container);
-  const isJoined = host.networkMode.kind === 'container';
   const hasStarted = Date.parse(state.startedAt) > 0 || state.status !== 'created';
   return {
     Id: container.id,
@@ -120,7 +125,7 @@ export function toDockerInspect(engine: Engine, container: ContainerRecord, vers
     GraphDriver: { Name: 'overlay2', Data: null },
     Mounts: toDockerMounts(container),
     Config: {
-      Hostname: isJoined ? '' : effectiveHostname(container),
+      Hostname: hostnameOf(engine, container),
       Domainname: config.domainname,
       User: config.user,
       AttachStdin: config.attachStdin,
@@ -145,6 +150,18 @@ export function toDockerInspect(engine: Engine, container: ContainerRecord, vers
     },
     NetworkSettings: toDockerNetworkSettings(engine, container, version),
   };
+}
+
+/** With a joined network comes the name of the container that it belongs to, over any number of joins. */
+function hostnameOf(engine: Engine, container: ContainerRecord): string {
+  let owner: ContainerRecord | undefined = container;
+  const seen = new Set<ContainerRecord>();
+  while (owner && owner.host.networkMode.kind === 'container' && !seen.has(owner)) {
+    seen.add(owner);
+    const joined: string = owner.host.networkMode.container;
+    owner = engine.containers.list().find(({ id, name }) => id === joined || name === joined);
+  }
+  return owner && !seen.has(owner) ? effectiveHostname(owner) : '';
 }
 
 function toDockerMounts({ host }: ContainerRecord) {
@@ -228,7 +245,9 @@ function toDockerNetworkSettings(engine: Engine, container: ContainerRecord, ver
   return {
     SandboxID: (isPlaced && sandboxId) || '',
     SandboxKey: isPlaced ? engine.containers.sandboxPath(container) : '',
-    Ports: isPlaced ? Object.fromEntries(container.config.exposedPorts.map((port) => [port, null])) : {},
+    Ports: hasPorts(container)
+      ? Object.fromEntries(container.config.exposedPorts.map((port) => [port, null]))
+      : {},
     Networks: networks,
     ...(version < FLAT_FIELDS_UNTIL
       ? {
@@ -277,7 +296,8 @@ function toDockerEndpoint(
   endpoint: EndpointRecord | undefined,
   version: ApiVersion,
 ) {
-  const subnet = endpoint?.ipv4Address ? network?.subnets[0] : undefined;
+  const ipv4 = endpoint?.ipv4Address ? network && subnetOfFamily(network, 'ipv4') : undefined;
+  const ipv6 = endpoint?.ipv6Address ? network && subnetOfFamily(network, 'ipv6') : undefined;
   const { ipv4Address, ipv6Address } = settings;
   return {
     IPAMConfig:
@@ -294,24 +314,47 @@ function toDockerEndpoint(
     GwPriority: settings.gatewayPriority,
     NetworkID: endpoint?.networkId ?? (container.state.status === 'created' ? '' : (network?.id ?? '')),
     EndpointID: endpoint?.id ?? '',
-    Gateway: subnet ? containerGateway(subnet) : '',
+    Gateway: ipv4 ? containerGateway(ipv4) : '',
     IPAddress: endpoint?.ipv4Address ?? '',
-    IPPrefixLen: subnet ? mustParseSubnet(subnet.subnet).prefixLength : 0,
-    IPv6Gateway: '',
+    IPPrefixLen: ipv4 ? mustParseSubnet(ipv4.subnet).prefixLength : 0,
+    IPv6Gateway: ipv6?.gateway ?? '',
     GlobalIPv6Address: endpoint?.ipv6Address ?? '',
-    GlobalIPv6PrefixLen: 0,
-    ...(version >= DNS_NAMES ? { DNSNames: null } : {}),
+    GlobalIPv6PrefixLen: ipv6 ? mustParseSubnet(ipv6.subnet).prefixLength : 0,
+    ...(version >= DNS_NAMES ? { DNSNames: dnsNames(container, settings, network) } : {}),
   };
+}
+
+/** Networks have at most one subnet of each family. */
+function subnetOfFamily(network: NetworkRecord, family: 'ipv4' | 'ipv6') {
+  return network.subnets.find(({ subnet }) => mustParseSubnet(subnet).family === family);
+}
+
+/** Only networks that users made have names of their own. */
+function isUserDefined(network: NetworkRecord | undefined): network is NetworkRecord {
+  return network !== undefined && !isPredefinedNetwork(network.name);
 }
 
 function toDockerAliases(
   container: ContainerRecord,
-  settings: EndpointSettings,
+  { aliases }: EndpointSettings,
   network: NetworkRecord | undefined,
   version: ApiVersion,
 ): readonly string[] | null {
-  const isUserDefined = network !== undefined && !['bridge', 'host', 'none'].includes(network.name);
-  const short = version < NO_SHORT_ID_IN_ALIASES && isUserDefined ? [shortId(container.id)] : [];
-  const aliases = [...settings.aliases, ...short];
-  return aliases.length > 0 ? aliases : null;
+  const automatic =
+    version < NO_SHORT_ID_IN_ALIASES && isUserDefined(network)
+      ? [shortId(container.id), effectiveHostname(container)]
+      : [];
+  const all = new Set([...aliases, ...automatic]);
+  return all.size > 0 ? [...all] : null;
+}
+
+/** The names that others on the network find the container by. */
+function dnsNames(
+  container: ContainerRecord,
+  { aliases }: EndpointSettings,
+  network: NetworkRecord | undefined,
+): readonly string[] | null {
+  if (!isUserDefined(network)) return null;
+  const { name, id } = container;
+  return [...new Set([name, ...aliases, shortId(id), effectiveHostname(container)])];
 }

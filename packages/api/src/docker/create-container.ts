@@ -36,13 +36,14 @@ export interface ParsedCreate {
  *   version cannot honour: nothing is ignored silently
  */
 export function fromDockerCreate(
-  body: CreateContainerBody,
+  given: CreateContainerBody,
   name: string | undefined,
   version: ApiVersion,
 ): ParsedCreate {
-  if (Object.keys(body).length === 0) {
+  if (Object.keys(given).length === 0) {
     throw invalid('empty-config', 'Config cannot be empty in order to create a container');
   }
+  const body = version < SEVERAL_NETWORKS ? withoutEndpointMacAddresses(given) : given;
   const docker = body.HostConfig ?? {};
   const host = parseHostConfig(docker);
   const exposedPorts = Object.keys(body.ExposedPorts ?? {}).flatMap(parseExposedPort);
@@ -60,7 +61,7 @@ export function fromDockerCreate(
   });
   if (conflicting) throw conflicting;
   checkRestartPolicy(docker);
-  refuseUnsupported(version < SEVERAL_NETWORKS ? withoutEndpointMacAddresses(body) : body);
+  refuseUnsupported(body);
   const warnings: string[] = [];
   if (publishesPorts && host.networkMode.kind === 'host') {
     warnings.push('Published ports are discarded when using host network mode');

@@ -47,13 +47,16 @@ function toDockerSubnet({ subnet, gateway, range, auxiliary }: SubnetConfig) {
 
 function toDockerMember(endpoint: EndpointRecord, network: NetworkRecord) {
   const { containerName, id, macAddress, ipv4Address, ipv6Address } = endpoint;
-  const withPrefix = (address: string | undefined, index: number) =>
-    address ? `${address}/${mustParseSubnet(network.subnets[index]!.subnet).prefixLength}` : '';
+  const subnets = network.subnets.map(({ subnet }) => mustParseSubnet(subnet));
+  const withPrefix = (address: string | undefined, family: 'ipv4' | 'ipv6') => {
+    const subnet = subnets.find((candidate) => candidate.family === family);
+    return address && subnet ? `${address}/${subnet.prefixLength}` : '';
+  };
   return {
     Name: containerName,
     EndpointID: id,
     MacAddress: macAddress,
-    IPv4Address: withPrefix(ipv4Address, 0),
-    IPv6Address: withPrefix(ipv6Address, network.subnets.length - 1),
+    IPv4Address: withPrefix(ipv4Address, 'ipv4'),
+    IPv6Address: withPrefix(ipv6Address, 'ipv6'),
   };
 }

@@ -65,12 +65,14 @@ export function containerRoutes(app: RouteApp, { engine }: RouteContext): void {
   app.get('/containers/json', async (request) => {
     const query = request.query as Query;
     const filters = parseFilters(query, filterKeys);
-    checkStatusFilter(filters);
+    checkFilters(filters);
     const limit = queryInteger(query, 'limit') ?? 0;
     const showAll = queryFlag(query, 'all') || limit > 0 || filters.has('status') || filters.has('exited');
     const newestFirst = containers.list().sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
+    const isBetween = betweenReferences(engine, filters, newestFirst);
     const wanted = newestFirst.filter(
-      (container) => (showAll || isRunning(container)) && isListed(engine, container, filters, newestFirst),
+      (container) =>
+        (showAll || isRunning(container)) && isBetween(container) && isListed(engine, container, filters),
     );
     return wanted
       .slice(0, limit > 0 ? limit : undefined)
@@ -82,6 +84,12 @@ export function containerRoutes(app: RouteApp, { engine }: RouteContext): void {
   );
 
   app.post<ById>('/containers/:id/start', async (request, reply) => {
+    if (Object.keys(request.body ?? {}).length > 0) {
+      throw invalid(
+        'start-with-body',
+        'starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24',
+      );
+    }
     await containers.start(request.params.id);
     return reply.code(204).send();
   });
@@ -146,7 +154,10 @@ function stopOptions(query: Query): { timeoutSeconds?: number; signal?: string }
   return { ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }), ...(signal ? { signal } : {}) };
 }
 
-function checkStatusFilter(filters: Filters): void {
+function checkFilters(filters: Filters): void {
+  for (const code of filters.get('exited') ?? []) {
+    if (!/^-?\d+$/.test(code)) throw invalid('invalid-filter', `invalid filter 'exited=${code}'`);
+  }
   for (const status of filters.get('status') ?? []) {
     if (!statuses.includes(status)) {
       throw invalid(
@@ -157,25 +168,34 @@ function checkStatusFilter(filters: Filters): void {
   }
 }
 
-function isListed(
-  engine: Engine,
-  container: ContainerRecord,
-  filters: Filters,
-  newestFirst: readonly ContainerRecord[],
-): boolean {
+/** The filters `before` and `since`. @throws notFound for a reference to no container */
+function betweenReferences(engine: Engine, filters: Filters, newestFirst: readonly ContainerRecord[]) {
+  const order = new Map(newestFirst.map(({ id }, index) => [id, index]));
+  const positions = (key: string) =>
+    (filters.get(key) ?? []).map((reference) => order.get(engine.containers.resolve(reference).id)!);
+  const [before, since] = [positions('before'), positions('since')];
+  return ({ id }: ContainerRecord) => {
+    const own = order.get(id)!;
+    return (
+      (before.length === 0 || before.some((position) => own > position)) &&
+      (since.length === 0 || since.some((position) => own < position))
+    );
+  };
+}
+
+function isListed(engine: Engine, container: ContainerRecord, filters: Filters): boolean {
   const { state, config } = container;
   const networks = Object.keys(container.networks).concat(container.host.networkModeText);
-  const position = (reference: string) => newestFirst.indexOf(engine.containers.resolve(reference));
-  const own = newestFirst.indexOf(container);
   return (
     matches(filters, 'id', (pattern) => matchesPattern(pattern, container.id)) &&
-    matches(filters, 'name', (pattern) => matchesPattern(pattern.replace(/^\//, ''), container.name)) &&
+    // The name's slash may be left out, also where a pattern begins with `^`.
+    matches(filters, 'name', (pattern) =>
+      [`/${container.name}`, container.name].some((name) => matchesPattern(pattern, name)),
+    ) &&
     matches(filters, 'status', (status) => status === state.status) &&
     matches(filters, 'exited', (code) => state.status === 'exited' && state.exitCode === Number(code)) &&
     matches(filters, 'ancestor', (image) => engine.images.find(image)?.id === container.imageId) &&
     matches(filters, 'network', (network) => isOnNetwork(engine, networks, network)) &&
-    matches(filters, 'before', (reference) => own > position(reference)) &&
-    matches(filters, 'since', (reference) => own < position(reference)) &&
     matches(filters, 'expose', (port) =>
       config.exposedPorts.includes(port.includes('/') ? port : `${port}/tcp`),
     ) &&

@@ -26,6 +26,9 @@ export function eventRoutes(app: RouteApp, { engine }: RouteContext): void {
     const filters = parseFilters(query, filterKeys);
     const since = eventTime(query, 'since');
     const until = eventTime(query, 'until');
+    if (since !== undefined && until !== undefined && since > until) {
+      throw invalid('invalid-query', `\`since\` time (${since}) cannot be after \`until\` time (${until})`);
+    }
     const isWanted = (event: EngineEvent) =>
       (until === undefined || event.timeNanoseconds <= until) && isShown(event, filters);
     const signal = clientSignal(reply);
@@ -67,10 +70,16 @@ function isShown(event: EngineEvent, filters: Filters): boolean {
     matches(filters, 'event', (value) => value === action) &&
     matches(filters, 'container', isActor('container')) &&
     matches(filters, 'network', isActor('network')) &&
-    matches(filters, 'image', isActor('image')) &&
+    matches(filters, 'image', (value) => isActor('image')(value) || isUntagged(event, value)) &&
     matches(filters, 'daemon', isActor('daemon')) &&
     matches(filters, 'volume', () => false) &&
     matches(filters, 'scope', (value) => value === 'local') &&
     matchesLabels(filters, attributes)
   );
+}
+
+/** An image's name may be given without its tag. */
+function isUntagged({ type, attributes }: EngineEvent, value: string): boolean {
+  const name = (type === 'image' ? attributes.name : attributes.image) ?? '';
+  return name.replace(/:[^:/]*$/, '') === value;
 }

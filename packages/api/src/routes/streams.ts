@@ -1,5 +1,5 @@
 /** A container's output and input over HTTP: attach and logs, in Docker's framing. */
-import { type AttachSession, type Engine, invalid } from '@seaway/engine';
+import { type AttachSession, type Engine, invalid, messageOf } from '@seaway/engine';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { encodeFrame } from '../http/frames.ts';
 import { clientSignal, hijack, openStream } from '../http/hijack.ts';
@@ -49,10 +49,26 @@ export async function attachContainer(
     client.end();
     return;
   }
-  const session = engine.containers.attach(container.id, { onData: write, onEnd: () => client.end() });
+  const session = attachOrTell(() =>
+    engine.containers.attach(container.id, { onData: write, onEnd: () => client.end() }),
+  );
+  if (typeof session === 'string') {
+    // The connection speaks HTTP no more: the reason goes where the container's own complaints go.
+    client.end(encode('stderr', Buffer.from(`${session}\n`)));
+    return;
+  }
   if (wantsStdin) forwardInput(client, session);
   else client.resume();
   client.once('close', () => void session.close());
+}
+
+/** The session, or why there is none. */
+function attachOrTell(attach: () => AttachSession): AttachSession | string {
+  try {
+    return attach();
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 /** Hands the client's bytes on no faster than the container takes them; its half-close ends the input. */

@@ -38,6 +38,10 @@ export function systemRoutes(app: RouteApp, { engine, version, labels }: RouteCo
           Arch: goArchitecture,
           KernelVersion: release(),
           NodeVersion: process.version,
+          GitCommit: '',
+          GoVersion: '',
+          BuildTime: '',
+          Experimental: 'false',
         },
       },
     ],
@@ -53,6 +57,7 @@ export function systemRoutes(app: RouteApp, { engine, version, labels }: RouteCo
   }));
 
   app.get('/info', async () => {
+    const cgroupVersion = readSetting('/sys/fs/cgroup/cgroup.controllers') === undefined ? '1' : '2';
     const containers = engine.containers.list();
     const running = containers.filter(isRunning).length;
     const { options } = engine;
@@ -77,12 +82,13 @@ export function systemRoutes(app: RouteApp, { engine, version, labels }: RouteCo
       IPv4Forwarding: readSetting('/proc/sys/net/ipv4/ip_forward') === '1',
       Debug: false,
       NFd: 0,
-      OomKillDisable: false,
+      // What the kernel can do; control groups of version 2 have no such switch.
+      OomKillDisable: cgroupVersion === '1',
       NGoroutines: 0,
       SystemTime: new Date().toISOString(),
       LoggingDriver: 'json-file',
       CgroupDriver: 'cgroupfs',
-      CgroupVersion: readSetting('/sys/fs/cgroup/cgroup.controllers') === undefined ? '1' : '2',
+      CgroupVersion: cgroupVersion,
       NEventsListener: 0,
       KernelVersion: release(),
       OperatingSystem: operatingSystem(),

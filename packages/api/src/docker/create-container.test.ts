@@ -1,0 +1,615 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { EngineError, type ErrorKind } from '@seaway/engine';
+import { fromDockerCreate } from './create-container.ts';
+import type { CreateContainerBody } from './create-container-body.ts';
+import { refusedOptions } from './refused-options.ts';
+
+type Host = NonNullable<CreateContainerBody['HostConfig']>;
+type Endpoints = NonNullable<CreateContainerBody['NetworkingConfig']>['EndpointsConfig'];
+
+const NEWEST = 150;
+
+function create(body: CreateContainerBody, version = NEWEST, name?: string) {
+  return fromDockerCreate({ Image: 'busybox', ...body }, name, version);
+}
+const hostOf = (host: Host, version?: number) => create({ HostConfig: host }, version).request.host;
+const networksOf = (mode: string, endpoints: Endpoints, version?: number) =>
+  create({ HostConfig: { NetworkMode: mode }, NetworkingConfig: { EndpointsConfig: endpoints } }, version)
+    .request.networks;
+
+function refuses(run: () => unknown, kind: ErrorKind, message: string | RegExp, code?: string): void {
+  assert.throws(run, (error: unknown) => {
+    assert.ok(error instanceof EngineError);
+    if (typeof message === 'string') assert.equal(error.message, message);
+    else assert.match(error.message, message);
+    assert.equal(error.kind, kind);
+    if (code) assert.equal(error.code, code);
+    return true;
+  });
+}
+
+/** Every field as the docker client 28 sends it for a plain `docker run IMAGE`. */
+const fromDockerClient: CreateContainerBody = {
+  Hostname: '',
+  Domainname: '',
+  User: '',
+  AttachStdin: false,
+  AttachStdout: true,
+  AttachStderr: true,
+  Tty: false,
+  OpenStdin: false,
+  StdinOnce: false,
+  Env: null,
+  Cmd: null,
+  Image: 'busybox',
+  Volumes: {},
+  WorkingDir: '',
+  Entrypoint: null,
+  Labels: {},
+  HostConfig: {
+    Binds: null,
+    LogConfig: { Type: '', Config: {} },
+    NetworkMode: 'default',
+    PortBindings: {},
+    RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
+    AutoRemove: false,
+    VolumeDriver: '',
+    VolumesFrom: null,
+    CapAdd: null,
+    CapDrop: null,
+    CgroupnsMode: '',
+    Dns: [],
+    DnsOptions: [],
+    DnsSearch: [],
+    ExtraHosts: null,
+    GroupAdd: null,
+    IpcMode: '',
+    Links: null,
+    OomScoreAdj: 0,
+    PidMode: '',
+    Privileged: false,
+    PublishAllPorts: false,
+    ReadonlyRootfs: false,
+    SecurityOpt: null,
+    UTSMode: '',
+    UsernsMode: '',
+    ShmSize: 0,
+    CpuShares: 0,
+    Memory: 0,
+    NanoCpus: 0,
+    CgroupParent: '',
+    BlkioWeight: 0,
+    CpuPeriod: 0,
+    CpuQuota: 0,
+    CpusetCpus: '',
+    CpusetMems: '',
+    Devices: [],
+    DeviceCgroupRules: null,
+    DeviceRequests: null,
+    MemoryReservation: 0,
+    MemorySwap: 0,
+    MemorySwappiness: -1,
+    OomKillDisable: false,
+    PidsLimit: 0,
+    Ulimits: [],
+    MaskedPaths: null,
+    ReadonlyPaths: null,
+  },
+  NetworkingConfig: {
+    EndpointsConfig: {
+      default: {
+        IPAMConfig: null,
+        Links: null,
+        Aliases: null,
+        MacAddress: '',
+        DriverOpts: null,
+        GwPriority: 0,
+      },
+    },
+  },
+};
+
+/** The same body with every field null. */
+function allNull(body: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(body).map(([name, value]) => [
+      name,
+      name === 'HostConfig' ? allNull(value as Record<string, unknown>) : name === 'Image' ? value : null,
+    ]),
+  );
+}
+
+const plain = {
+  request: {
+    config: {
+      hostname: '',
+      domainname: '',
+      user: '',
+      attachStdin: false,
+      attachStdout: true,
+      attachStderr: true,
+      tty: false,
+      openStdin: false,
+      stdinOnce: false,
+      env: [],
+      cmd: null,
+      entrypoint: null,
+      image: 'busybox',
+      workingDir: '',
+      labels: {},
+      exposedPorts: [],
+    },
+    host: {
+      networkMode: { kind: 'network', network: 'bridge' },
+      networkModeText: 'bridge',
+      autoRemove: false,
+      binds: [],
+      tmpfs: {},
+      capAdd: [],
+      capDrop: [],
+      readonlyRootfs: false,
+      dns: [],
+      dnsSearch: [],
+      dnsOptions: [],
+      extraHosts: [],
+      groupAdd: [],
+      utsMode: 'private',
+      shmSizeBytes: 67108864,
+      sysctls: {},
+      securityOpt: [],
+      rlimits: [],
+      oomScoreAdj: 0,
+      resources: {},
+      cgroupParent: '',
+    },
+    networks: { bridge: { aliases: [], links: [], driverOptions: {}, gatewayPriority: 0 } },
+  },
+  warnings: [],
+};
+
+describe('what clients leave open', () => {
+  test('is sent as nulls, zeros and empty values by the docker client, and means the defaults', () => {
+    assert.deepEqual(fromDockerCreate(fromDockerClient, undefined, NEWEST), plain);
+  });
+
+  test('may be null throughout', () => {
+    const { request } = fromDockerCreate(allNull(fromDockerClient) as CreateContainerBody, '', NEWEST);
+    assert.deepEqual(request.host, plain.request.host);
+    assert.deepEqual(request.networks, plain.request.networks);
+    assert.deepEqual(request.config, { ...plain.request.config, attachStdout: false, attachStderr: false });
+  });
+
+  test('may be missing, but not everything', () => {
+    assert.deepEqual(
+      fromDockerCreate({ Image: 'busybox' }, undefined, NEWEST).request.host,
+      plain.request.host,
+    );
+    refuses(
+      () => fromDockerCreate({}, undefined, NEWEST),
+      'invalid',
+      'Config cannot be empty in order to create a container',
+      'empty-config',
+    );
+  });
+});
+
+describe('the configuration', () => {
+  const fields: readonly (readonly [given: CreateContainerBody, expected: object])[] = [
+    [{ Hostname: 'box.example' }, { hostname: 'box.example' }],
+    [{ Domainname: 'example' }, { domainname: 'example' }],
+    [{ User: '1:2' }, { user: '1:2' }],
+    [
+      { AttachStdin: true, AttachStdout: true, AttachStderr: true },
+      { attachStdin: true, attachStdout: true, attachStderr: true },
+    ],
+    [
+      { Tty: true, OpenStdin: true, StdinOnce: true },
+      { tty: true, openStdin: true, stdinOnce: true },
+    ],
+    [{ Env: ['A=1', 'B'] }, { env: ['A=1', 'B'] }],
+    [{ Cmd: ['a', 'b'] }, { cmd: ['a', 'b'] }],
+    [{ Cmd: 'a b' }, { cmd: ['a b'] }],
+    [{ Cmd: [] }, { cmd: [] }],
+    [{ Entrypoint: ['x'] }, { entrypoint: ['x'] }],
+    [{ Entrypoint: '' }, { entrypoint: [''] }],
+    [{ WorkingDir: '/srv' }, { workingDir: '/srv' }],
+    [{ Labels: { a: 'b', __proto: '' } }, { labels: { a: 'b', __proto: '' } }],
+    [
+      { ExposedPorts: { '80': {}, '53/UDP': {}, '8000-8002/tcp': {} } },
+      { exposedPorts: ['80/tcp', '53/udp', '8000/tcp', '8001/tcp', '8002/tcp'] },
+    ],
+    [{ StopSignal: 'SIGINT' }, { stopSignal: 'SIGINT' }],
+    [{ StopTimeout: 0 }, { stopTimeoutSeconds: 0 }],
+    [{ StopTimeout: -1 }, { stopTimeoutSeconds: -1 }],
+    [{ Healthcheck: { Test: ['NONE'] } }, {}],
+  ];
+  for (const [given, expected] of fields) {
+    test(`takes ${JSON.stringify(given)}`, () => {
+      const config = create(given).request.config as unknown as Record<string, unknown>;
+      for (const [name, value] of Object.entries(expected)) {
+        const actual = config[name];
+        assert.deepEqual(
+          Array.isArray(actual) ? actual.toSorted() : actual,
+          Array.isArray(value) ? value.toSorted() : value,
+        );
+      }
+    });
+  }
+
+  test('takes the name with or without its slash', () => {
+    assert.equal(create({}, NEWEST, '/web').request.name, 'web');
+    assert.equal(create({}, NEWEST, 'web').request.name, 'web');
+    assert.ok(!('name' in create({}, NEWEST, '').request));
+  });
+
+  const bad: readonly (readonly [body: CreateContainerBody, code: string, message: string])[] = [
+    [
+      { Hostname: '-box' },
+      'invalid-hostname',
+      "invalid hostname '-box': letters, digits, '-' and '.' are allowed, at most 63",
+    ],
+    [
+      { Hostname: 'x'.repeat(64) },
+      'invalid-hostname',
+      `invalid hostname '${'x'.repeat(64)}': letters, digits, '-' and '.' are allowed, at most 63`,
+    ],
+    [{ Env: [''] }, 'invalid-env', 'invalid environment variable: '],
+    [{ Env: ['=x'] }, 'invalid-env', 'invalid environment variable: =x'],
+    [
+      { WorkingDir: 'srv' },
+      'invalid-working-dir',
+      "the working directory 'srv' is invalid, it needs to be an absolute path",
+    ],
+    [{ ExposedPorts: { http: {} } }, 'invalid-port', 'invalid port specification: "http"'],
+    [{ ExposedPorts: { '0/tcp': {} } }, 'invalid-port', 'invalid port specification: "0/tcp"'],
+    [{ ExposedPorts: { '65536': {} } }, 'invalid-port', 'invalid port specification: "65536"'],
+    [{ ExposedPorts: { '9-8': {} } }, 'invalid-port', 'invalid port specification: "9-8"'],
+    [{ ExposedPorts: { '80/icmp': {} } }, 'invalid-port', 'invalid port specification: "80/icmp"'],
+  ];
+  for (const [body, code, message] of bad) {
+    test(`refuses ${JSON.stringify(body)}`, () => refuses(() => create(body), 'invalid', message, code));
+  }
+});
+
+describe('the host configuration', () => {
+  const fields: readonly (readonly [given: Host, expected: object])[] = [
+    [{ AutoRemove: true }, { autoRemove: true }],
+    [
+      { Binds: ['/a:/b', '/a:/b:ro', '/a:/b:rw,z'] },
+      {
+        binds: [
+          { source: '/a', destination: '/b', readonly: false, text: '/a:/b' },
+          { source: '/a', destination: '/b', readonly: true, text: '/a:/b:ro' },
+          { source: '/a', destination: '/b', readonly: false, text: '/a:/b:rw,z' },
+        ],
+      },
+    ],
+    [{ Tmpfs: { '/tmp': 'size=1m', '/run': '' } }, { tmpfs: { '/tmp': 'size=1m', '/run': '' } }],
+    [
+      { CapAdd: ['NET_ADMIN'], CapDrop: ['ALL'] },
+      { capAdd: ['NET_ADMIN'], capDrop: ['ALL'] },
+    ],
+    [{ ReadonlyRootfs: true }, { readonlyRootfs: true }],
+    [
+      { Dns: ['192.0.2.1'], DnsSearch: ['x'], DnsOptions: ['ndots:1'] },
+      { dns: ['192.0.2.1'], dnsSearch: ['x'], dnsOptions: ['ndots:1'] },
+    ],
+    [
+      { ExtraHosts: ['a:192.0.2.1', 'b:2001:db8::1', 'c:host-gateway'] },
+      { extraHosts: ['a:192.0.2.1', 'b:2001:db8::1', 'c:host-gateway'] },
+    ],
+    [{ GroupAdd: ['audio'] }, { groupAdd: ['audio'] }],
+    [{ UTSMode: 'host' }, { utsMode: 'host' }],
+    [{ ShmSize: 4096 }, { shmSizeBytes: 4096 }],
+    [{ Sysctls: { 'net.core.somaxconn': '1' } }, { sysctls: { 'net.core.somaxconn': '1' } }],
+    [{ SecurityOpt: ['no-new-privileges'] }, { securityOpt: ['no-new-privileges'] }],
+    [
+      { Ulimits: [{ Name: 'nofile', Soft: 1, Hard: 2 }] },
+      { rlimits: [{ name: 'nofile', soft: 1, hard: 2 }] },
+    ],
+    [{ OomScoreAdj: -5 }, { oomScoreAdj: -5 }],
+    [{ CgroupParent: '/x' }, { cgroupParent: '/x' }],
+    [
+      {
+        Memory: 6 << 20,
+        MemorySwap: -1,
+        MemoryReservation: 1,
+        NanoCpus: 5e8,
+        CpuShares: 2,
+        CpuPeriod: 3,
+        CpuQuota: 4,
+        CpusetCpus: '0-1',
+        CpusetMems: '0',
+        PidsLimit: 7,
+      },
+      {
+        resources: {
+          memoryBytes: 6 << 20,
+          memorySwapBytes: -1,
+          memoryReservationBytes: 1,
+          nanoCpus: 5e8,
+          cpuShares: 2,
+          cpuPeriodUs: 3,
+          cpuQuotaUs: 4,
+          cpusetCpus: '0-1',
+          cpusetMems: '0',
+          pidsLimit: 7,
+        },
+      },
+    ],
+  ];
+  for (const [given, expected] of fields) {
+    test(`takes ${JSON.stringify(given)}`, () => {
+      assert.deepEqual(hostOf(given), { ...plain.request.host, ...expected });
+    });
+  }
+
+  const bad: readonly (readonly [host: Host, code: string, message: string])[] = [
+    [{ Binds: ['/a'] }, 'invalid-bind', "invalid volume specification: '/a'"],
+    [{ Binds: ['/a:b'] }, 'invalid-bind', "invalid volume specification: '/a:b'"],
+    [{ Binds: ['/a:/'] }, 'invalid-bind', "invalid volume specification: '/a:/'"],
+    [{ Binds: ['/a:/b:ro:z'] }, 'invalid-bind', "invalid volume specification: '/a:/b:ro:z'"],
+    [{ Binds: ['/a:/b:shared'] }, 'invalid-bind', 'invalid mode: shared'],
+    [{ Tmpfs: { tmp: '' } }, 'invalid-tmpfs', "invalid mount path: 'tmp' mount path must be absolute"],
+    [{ ExtraHosts: ['a'] }, 'invalid-extra-host', 'bad format for add-host: "a"'],
+    [{ ExtraHosts: ['a:b'] }, 'invalid-extra-host', 'invalid IP address in add-host: "b"'],
+    [{ UTSMode: 'x' }, 'invalid-uts-mode', 'invalid UTS mode: x'],
+    [{ Memory: (6 << 20) - 1 }, 'memory-too-small', 'Minimum memory limit allowed is 6MB'],
+    [{ NanoCpus: -1 }, 'invalid-cpus', 'range of CPUs is from 0.01 upwards: -1e-9 is not available'],
+    [{ RestartPolicy: { Name: 'zz' } }, 'invalid-restart-policy', "invalid restart policy 'zz'"],
+    [
+      { RestartPolicy: { Name: 'always', MaximumRetryCount: 1 } },
+      'invalid-restart-policy',
+      "maximum retry count cannot be used with restart policy 'always'",
+    ],
+    [
+      { RestartPolicy: { Name: 'unless-stopped', MaximumRetryCount: 1 } },
+      'invalid-restart-policy',
+      "maximum retry count cannot be used with restart policy 'unless-stopped'",
+    ],
+    [
+      { RestartPolicy: { Name: 'on-failure', MaximumRetryCount: -1 } },
+      'invalid-restart-policy',
+      'maximum retry count cannot be negative',
+    ],
+    [
+      { RestartPolicy: { Name: 'always' }, AutoRemove: true },
+      'invalid-restart-policy',
+      "can't create 'AutoRemove' container with restart policy",
+    ],
+    [
+      { NetworkMode: 'container:' },
+      'invalid-network-mode',
+      'invalid network mode: invalid container format container:<name|id>',
+    ],
+    [
+      { NetworkMode: 'container' },
+      'invalid-network-mode',
+      'invalid network mode: invalid container format container:<name|id>',
+    ],
+  ];
+  for (const [host, code, message] of bad) {
+    test(`refuses ${JSON.stringify(host)}`, () =>
+      refuses(() => create({ HostConfig: host }), 'invalid', message, code));
+  }
+});
+
+describe('options that exclude each other', () => {
+  const joined = { NetworkMode: 'container:other' };
+  const cases: readonly (readonly [body: CreateContainerBody, version: number, message: string])[] = [
+    [{ Hostname: 'h', HostConfig: joined }, NEWEST, 'hostname and the network mode'],
+    [{ Hostname: 'h', HostConfig: { UTSMode: 'host' } }, NEWEST, 'hostname and the UTS mode'],
+    [
+      { HostConfig: { ...joined, Links: ['a:b'] } },
+      NEWEST,
+      "container type network can't be used with links. This would result in undefined behavior",
+    ],
+    [
+      { HostConfig: { NetworkMode: 'host', Links: ['a:b'] } },
+      NEWEST,
+      "host type networking can't be used with links. This would result in undefined behavior",
+    ],
+    [{ HostConfig: { ...joined, Dns: ['192.0.2.1'] } }, NEWEST, 'dns and the network mode'],
+    [
+      { HostConfig: { ...joined, ExtraHosts: ['a:192.0.2.1'] } },
+      NEWEST,
+      'custom host-to-IP mapping and the network mode',
+    ],
+    [
+      { HostConfig: { ...joined, PortBindings: { '80/tcp': [] } } },
+      NEWEST,
+      'port publishing and the container type network mode',
+    ],
+    [
+      { HostConfig: { ...joined, PublishAllPorts: true } },
+      NEWEST,
+      'port publishing and the container type network mode',
+    ],
+    [
+      { HostConfig: joined, ExposedPorts: { '80/tcp': {} } },
+      NEWEST,
+      'port exposing and the container type network mode',
+    ],
+    ...['host', 'none', 'container:other'].map(
+      (NetworkMode) =>
+        [
+          { HostConfig: { NetworkMode }, MacAddress: '02:42:00:00:00:01' },
+          143,
+          'mac-address and the network mode',
+        ] as const,
+    ),
+  ];
+  for (const [body, version, message] of cases) {
+    test(`${JSON.stringify(body)} is refused`, () =>
+      refuses(
+        () => create(body, version),
+        'invalid',
+        `conflicting options: ${message}`,
+        'conflicting-options',
+      ));
+  }
+
+  test('ports with the host network are a warning, and hostname, dns and extra hosts are fine', () => {
+    const { warnings, request } = create({
+      Hostname: 'h',
+      HostConfig: {
+        NetworkMode: 'host',
+        PortBindings: { '80/tcp': [{ HostPort: '80' }] },
+        Dns: ['192.0.2.1'],
+        ExtraHosts: ['a:192.0.2.1'],
+      },
+    });
+    assert.deepEqual(warnings, ['Published ports are discarded when using host network mode']);
+    assert.deepEqual(request.networks, {});
+  });
+});
+
+describe('networks', () => {
+  const none = plain.request.networks.bridge;
+  const cases: readonly (readonly [
+    what: string,
+    mode: string,
+    endpoints: Endpoints,
+    expected: Readonly<Record<string, object>>,
+  ])[] = [
+    ['no mode is the default bridge', '', null, { bridge: none }],
+    ['the entry `default` is the default bridge', 'default', { default: null }, { bridge: none }],
+    ['an entry for the mode', 'shop', { shop: { Aliases: ['a'] } }, { shop: { ...none, aliases: ['a'] } }],
+    ['a network without an entry', 'shop', {}, { shop: none }],
+    ['an entry for another network replaces the default bridge', 'bridge', { shop: {} }, { shop: none }],
+    ['an entry for another network joins it as well', 'shop', { other: {} }, { shop: none, other: none }],
+    ['no networks in host mode', 'host', { host: {} }, {}],
+    ['no networks in none mode', 'none', { none: {} }, {}],
+    ['no networks in container mode', 'container:x', {}, {}],
+    [
+      'addresses and priority',
+      'shop',
+      { shop: { IPAMConfig: { IPv4Address: '192.0.2.9', IPv6Address: '2001:db8::9' }, GwPriority: 5 } },
+      { shop: { ...none, ipv4Address: '192.0.2.9', ipv6Address: '2001:db8::9', gatewayPriority: 5 } },
+    ],
+    [
+      'empty texts are no addresses',
+      'shop',
+      { shop: { IPAMConfig: { IPv4Address: '', IPv6Address: '', LinkLocalIPs: null } } },
+      { shop: none },
+    ],
+  ];
+  for (const [what, mode, endpoints, expected] of cases) {
+    test(what, () => assert.deepEqual(networksOf(mode, endpoints), expected));
+  }
+
+  test('the mode is kept as it was written, but the default is called bridge', () => {
+    for (const [given, text] of [
+      ['', 'bridge'],
+      ['default', 'bridge'],
+      ['bridge', 'bridge'],
+      ['host', 'host'],
+      ['none', 'none'],
+      ['shop', 'shop'],
+      ['container:web', 'container:web'],
+    ] as const) {
+      assert.equal(hostOf({ NetworkMode: given }).networkModeText, text);
+    }
+  });
+
+  test('before 1.44 there is one network at most, from then on any number', () => {
+    refuses(
+      () => networksOf('a', { a: {}, b: {} }, 143),
+      'invalid',
+      'Container cannot be created with multiple network endpoints: a, b',
+      'several-networks',
+    );
+    assert.deepEqual(Object.keys(networksOf('a', { a: {}, b: {} }, 144)), ['a', 'b']);
+  });
+
+  test("before 1.44 an endpoint's MAC address is one that was read, not one that is asked for", () => {
+    assert.deepEqual(networksOf('a', { a: { MacAddress: '02:42:00:00:00:01' } }, 143), { a: none });
+    refuses(
+      () => networksOf('a', { a: { MacAddress: '02:42:00:00:00:01' } }, 144),
+      'notImplemented',
+      /^NetworkingConfig\.EndpointsConfig\.MacAddress: a MAC address of your own is not supported/,
+    );
+  });
+});
+
+/** For each refused field a request that asks for it, and what the error calls it. */
+const asking: Readonly<Record<string, readonly [body: CreateContainerBody, what: string]>> = {
+  'HostConfig.RestartPolicy': [
+    { HostConfig: { RestartPolicy: { Name: 'always' } } },
+    "the restart policy 'always'",
+  ],
+  'HostConfig.Links': [{ HostConfig: { Links: ['a:b'] } }, 'linking containers'],
+  'HostConfig.Privileged': [{ HostConfig: { Privileged: true } }, 'a privileged container'],
+  'HostConfig.Init': [{ HostConfig: { Init: true } }, 'an init process'],
+  'HostConfig.Binds': [
+    { HostConfig: { Binds: ['/a:/a', 'data:/d:nocopy'] } },
+    "a named volume ('data:/d:nocopy')",
+  ],
+  'HostConfig.Mounts': [
+    { HostConfig: { Mounts: [{ Type: 'tmpfs' }] } },
+    '--mount (use -v with a folder of the host)',
+  ],
+  'HostConfig.VolumesFrom': [{ HostConfig: { VolumesFrom: ['x'] } }, 'taking volumes from another container'],
+  'HostConfig.VolumeDriver': [{ HostConfig: { VolumeDriver: 'x' } }, 'a volume driver'],
+  'HostConfig.Devices': [{ HostConfig: { Devices: [{}] } }, 'passing devices'],
+  'HostConfig.DeviceRequests': [{ HostConfig: { DeviceRequests: [{}] } }, 'passing devices'],
+  'HostConfig.DeviceCgroupRules': [{ HostConfig: { DeviceCgroupRules: ['a'] } }, 'a rule for devices'],
+  'HostConfig.StorageOpt': [{ HostConfig: { StorageOpt: { size: '1' } } }, 'a storage option'],
+  'HostConfig.Runtime': [{ HostConfig: { Runtime: 'kata' } }, "the runtime 'kata'"],
+  'HostConfig.PidMode': [{ HostConfig: { PidMode: 'host' } }, "the PID mode 'host'"],
+  'HostConfig.IpcMode': [{ HostConfig: { IpcMode: 'host' } }, "the IPC mode 'host'"],
+  'HostConfig.UsernsMode': [{ HostConfig: { UsernsMode: 'x' } }, "the user namespace mode 'x'"],
+  'HostConfig.CgroupnsMode': [{ HostConfig: { CgroupnsMode: 'x' } }, "the cgroup namespace mode 'x'"],
+  'HostConfig.LogConfig': [{ HostConfig: { LogConfig: { Type: 'syslog' } } }, "the log driver 'syslog'"],
+  'HostConfig.LogConfig.Config': [
+    { HostConfig: { LogConfig: { Config: { 'max-size': '1m' } } } },
+    'an option of the log driver',
+  ],
+  'HostConfig.OomKillDisable': [{ HostConfig: { OomKillDisable: true } }, 'switching off the OOM killer'],
+  'HostConfig.MemorySwappiness': [{ HostConfig: { MemorySwappiness: 0 } }, 'a swappiness of 0'],
+  'HostConfig.BlkioWeight': [{ HostConfig: { BlkioWeight: 10 } }, 'a weight for block I/O'],
+  'HostConfig.Annotations': [{ HostConfig: { Annotations: { a: 'b' } } }, 'an annotation'],
+  'HostConfig.MaskedPaths': [{ HostConfig: { MaskedPaths: [] } }, 'choosing the masked paths'],
+  'HostConfig.ReadonlyPaths': [{ HostConfig: { ReadonlyPaths: [] } }, 'choosing the read-only paths'],
+  'HostConfig.PortBindings': [{ HostConfig: { PortBindings: { '80/tcp': null } } }, 'publishing ports'],
+  Volumes: [{ Volumes: { '/data': {} } }, 'an anonymous volume'],
+  Healthcheck: [{ Healthcheck: { Test: ['CMD', 'true'] } }, 'a health check'],
+  NetworkDisabled: [{ NetworkDisabled: true }, 'switching off the network (use the network none)'],
+  MacAddress: [{ MacAddress: '02:42:00:00:00:01' }, 'a MAC address of your own'],
+  'NetworkingConfig.EndpointsConfig.MacAddress': [
+    { NetworkingConfig: { EndpointsConfig: { default: { MacAddress: '02:42:00:00:00:01' } } } },
+    'a MAC address of your own',
+  ],
+  'NetworkingConfig.EndpointsConfig.DriverOpts': [
+    { NetworkingConfig: { EndpointsConfig: { default: { DriverOpts: { a: 'b' } } } } },
+    'an option for the network driver',
+  ],
+  'NetworkingConfig.EndpointsConfig.Links': [
+    { NetworkingConfig: { EndpointsConfig: { default: { Links: ['a:b'] } } } },
+    'linking containers',
+  ],
+  'NetworkingConfig.EndpointsConfig.IPAMConfig.LinkLocalIPs': [
+    { NetworkingConfig: { EndpointsConfig: { default: { IPAMConfig: { LinkLocalIPs: ['169.254.0.9'] } } } } },
+    'a link-local address',
+  ],
+};
+
+describe('what this version cannot honour is refused, not ignored', () => {
+  test('the table below covers every refused field', () => {
+    assert.deepEqual(
+      refusedOptions.map(({ field }) => field),
+      Object.keys(asking),
+    );
+  });
+  for (const [field, [body, what]] of Object.entries(asking)) {
+    test(field, () =>
+      refuses(
+        () => create(body),
+        'notImplemented',
+        `${field}: ${what} is not supported by this version of Seaway`,
+        'unsupported-option',
+      ),
+    );
+  }
+});
