@@ -26,7 +26,6 @@ export type { WaitResult } from './containers/waiters.ts';
 export { Engine, type EngineOptions, type EngineSettings } from './engine.ts';
 export type { EngineEvent } from './events.ts';
 export { ImageStore } from './images/image-store.ts';
-export type { ImageConfig, ImageHistoryEntry, ImageRecord } from './images/types.ts';
 export { defaultSubnetPools, parseSubnetPool, type SubnetPool } from './ipam/subnet-pools.ts';
 export {
   type BindMount,
@@ -40,6 +39,7 @@ export {
   zeroTime,
 } from './model/container.ts';
 export { checkContainerName, findConflict, parseExtraHost } from './model/create-rules.ts';
+export type { ImageConfig, ImageHistoryEntry, ImageRecord } from './model/image.ts';
 export {
   containerGateway,
   type EndpointRecord,

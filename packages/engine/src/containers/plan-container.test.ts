@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ImageId } from '../base/ids.ts';
-import type { ImageRecord } from '../images/types.ts';
+import type { ImageRecord } from '../model/image.ts';
 import { type CreateRequest, planContainer } from './plan-container.ts';
 
 const image = {

@@ -1,7 +1,6 @@
 /** What a new container will be: the request and its image made into one record, or refused. */
 
 import { nowText } from '../base/time.ts';
-import type { ImageRecord } from '../images/types.ts';
 import {
   type ContainerConfig,
   type ContainerRecord,
@@ -10,6 +9,7 @@ import {
   zeroTime,
 } from '../model/container.ts';
 import { checkEndpointSettings } from '../model/create-rules.ts';
+import type { ImageRecord } from '../model/image.ts';
 import { resolveCommand } from '../runtime/spec/command.ts';
 import { parseSignal } from './signals.ts';
 import { containerCapabilities, parseSecurityOptions } from './spec-input.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EngineError } from '../base/errors.ts';
+import type { ImageConfig } from '../model/image.ts';
 import { applyChanges, emptyImageConfig } from './config-change.ts';
-import type { ImageConfig } from './types.ts';
 
 function changed(...changes: string[]): ImageConfig {
   return applyChanges(emptyImageConfig(), changes);

@@ -3,7 +3,7 @@
  * Only instructions that change the configuration; the syntax is that of the Dockerfile reference.
  */
 import { invalid } from '../base/errors.ts';
-import type { ImageConfig } from './types.ts';
+import type { ImageConfig } from '../model/image.ts';
 
 /** The configuration of an image that says nothing. */
 export function emptyImageConfig(): ImageConfig {

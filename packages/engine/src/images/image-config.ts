@@ -1,7 +1,7 @@
 /** OCI image configurations: reading those that come in, making those of imported archives. Pure. */
 import { invalid, messageOf } from '../base/errors.ts';
+import type { ImageConfig, ImageHistoryEntry } from '../model/image.ts';
 import { emptyImageConfig } from './config-change.ts';
-import type { ImageConfig, ImageHistoryEntry } from './types.ts';
 
 /** What an image's configuration says. Source: OCI image specification, config.md; Docker's differs by additions. */
 export interface ParsedImageConfig {

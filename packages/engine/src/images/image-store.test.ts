@@ -12,9 +12,9 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { EngineError, type ErrorKind } from '../base/errors.ts';
 import type { ImageId } from '../base/ids.ts';
 import { silentLog } from '../base/log.ts';
+import type { ImageRecord } from '../model/image.ts';
 import { DocumentTable } from '../store/document-table.ts';
 import { ImageStore, type ImageUsers } from './image-store.ts';
-import type { ImageRecord } from './types.ts';
 
 const run = promisify(execFile);
 let folder = '';

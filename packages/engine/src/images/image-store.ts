@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { internal, invalid, messageOf, notFound } from '../base/errors.ts';
 import type { ImageId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
+import type { ImageRecord } from '../model/image.ts';
 import type { DocumentTable } from '../store/document-table.ts';
 import { archiveError, type Bytes, copyArchive, receiveArchive, unpackUpload } from './archive.ts';
 import { applyChanges, emptyImageConfig } from './config-change.ts';
@@ -19,10 +20,9 @@ import { type ArchivedImage, type Platform, readDocumentBytes, readLoadArchive }
 import { runProgram } from './programs.ts';
 import { findImage, normaliseReference, parseNewTag } from './reference.ts';
 import { type ImageUser, planRemoval } from './removal.ts';
-import type { ImageRecord } from './types.ts';
 
+export type { ImageConfig, ImageHistoryEntry, ImageRecord } from '../model/image.ts';
 export type { ImageUser } from './removal.ts';
-export type { ImageConfig, ImageHistoryEntry, ImageRecord } from './types.ts';
 
 export interface ImageStoreOptions {
   /** The store's own folder; made when it does not exist. */

@@ -1,7 +1,7 @@
 /** What `docker rmi` does to an image, decided without doing it. Rules and texts are Docker's. */
 import { conflict } from '../base/errors.ts';
 import { shortId } from '../base/ids.ts';
-import type { ImageRecord } from './types.ts';
+import type { ImageRecord } from '../model/image.ts';
 
 export interface ImageUser {
   readonly id: string;

@@ -6,8 +6,8 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { internal, messageOf, unavailable } from '../base/errors.ts';
-import type { ImageRecord } from '../images/types.ts';
 import type { ContainerRecord } from '../model/container.ts';
+import type { ImageRecord } from '../model/image.ts';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from '../model/network.ts';
 import { DocumentTable } from './document-table.ts';
 
