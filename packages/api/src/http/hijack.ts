@@ -11,6 +11,8 @@ export function openStream(reply: FastifyReply, status: number, contentType: str
   const headers = Object.fromEntries(
     Object.entries(reply.getHeaders()).map(([name, value]) => [name, String(value)]),
   );
+  // Writing to a client that has just gone is no reason to end the daemon; whoever writes looks at `close`.
+  reply.raw.on('error', () => {});
   reply.raw.writeHead(status, { ...headers, 'content-type': contentType });
   reply.raw.flushHeaders();
   return reply.raw;

@@ -45,6 +45,7 @@ async function serve(options: DaemonOptions): Promise<void> {
     { level: options.debug ? 'debug' : options['log-level'] },
     pino.destination({ fd: 2, sync: true }),
   );
+  reportAccidents(log);
   const stopRequested = nextSignal();
   await using _pidFile = claimPidFile(options.pidfile);
   await using engine = await Engine.open(engineOptions(options, log));
@@ -63,6 +64,18 @@ async function serve(options: DaemonOptions): Promise<void> {
     server.closeAllConnections();
   }
   for (const address of addresses) if (address.kind === 'unix') rmSync(address.path, { force: true });
+}
+
+/**
+ * A promise that nobody awaited is one operation gone wrong: it is reported, and the others go on. After an exception
+ * outside any operation nothing can be relied on: the daemon ends, and the next one finds everything again.
+ */
+function reportAccidents(log: Logger): void {
+  process.on('unhandledRejection', (reason) => log.error({ err: reason }, 'an operation failed unnoticed'));
+  process.on('uncaughtException', (error) => {
+    log.fatal({ err: error }, 'unexpected failure; the daemon ends and containers go on');
+    process.exit(1);
+  });
 }
 
 /** @throws Error with one sentence on what is missing */
