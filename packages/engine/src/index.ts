@@ -2,6 +2,7 @@
  * `@seaway/engine`: container networks, containers and images, without any HTTP. Open an {@link Engine} and call
  * its parts; all failures are {@link EngineError}s.
  */
+export { isHungUp } from '@seaway/linux';
 export { formatSubnet, mustParseSubnet, parseCidr } from './base/address.ts';
 export {
   conflict,

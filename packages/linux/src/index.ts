@@ -1,5 +1,6 @@
 /** @seaway/linux: the Linux kernel's networking for Node. Each module's first comment says what it owns. */
 export { errnoName, errnoNumber, isErrno, LinuxError } from './errno.ts';
+export { isHungUp } from './hang-up.ts';
 export { KernelThread, type KernelThreadOptions } from './kernel-thread.ts';
 export {
   isMountPoint,

@@ -198,3 +198,36 @@ test('the process ends while the thread waits: by itself when nothing is watched
     setTimeout(() => process.exit(0), 150);
   `);
 });
+
+test('a handler that returns a promise holds the sender back until it settles, and loses nothing', async () => {
+  await using thread = PollThread.start();
+  const [near, far] = libc.socketpair(libc.SOCK_SEQPACKET);
+  const gate = Promise.withResolvers<void>();
+  let received = 0;
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  const watch = thread.watch(far, {
+    onMessage: (data) => {
+      received += data.length;
+      return gate.promise;
+    },
+    onEnd: () => resolve(),
+  });
+  const message = new Uint8Array(16 * 1024);
+  let sent = 0;
+  // Sends until nothing has been taken for a while: what is under way is bounded.
+  for (let idle = 0; idle < 40; idle += 1) {
+    while (sendMessage(near, message)) {
+      sent += message.length;
+      idle = 0;
+      assert.ok(sent < 4 * 1024 * 1024, 'the sender is not held back');
+    }
+    await sleep(5);
+  }
+  assert.ok(received < 512 * 1024, `${received} bytes arrived although none was handled`);
+  gate.resolve();
+  await until(() => received === sent);
+  closeFd(near);
+  await ended;
+  await watch.close();
+  closeFd(far);
+});

@@ -19,8 +19,12 @@ import { decodeError } from './posted-error.ts';
 import { startWorker } from './worker.ts';
 
 export interface WatchHandlers {
-  /** One message; for a stream or a pipe, a piece of it. The bytes are the handler's to keep. */
-  onMessage(data: Uint8Array): void;
+  /**
+   * One message; for a stream or a pipe, a piece of it. The bytes are the handler's to keep.
+   * A handler that cannot keep up returns a promise: the message counts as handled when that settles, and while too
+   * much is unhandled the descriptor is left alone. Messages that have been read already arrive meanwhile.
+   */
+  onMessage(data: Uint8Array): void | Promise<void>;
   /** No more will come: the peer has closed, or (with `error`) reading failed. Called at most once. */
   onEnd(error?: LinuxError): void;
   /** The kernel dropped messages because its buffer was full (ENOBUFS on netlink sockets). The watch goes on. */
@@ -150,14 +154,17 @@ export class PollThread {
       return;
     }
     const silent = watched.closing !== undefined || this.#stopped;
-    if (!silent) this.#call(watched, report);
-    if (report.kind === 'message') this.#acknowledge(watched, report.data.byteLength);
+    const handled = silent ? undefined : this.#call(watched, report);
+    if (report.kind !== 'message') return;
+    const acknowledge = () => this.#acknowledge(watched, report.data.byteLength);
+    if (handled) handled.then(acknowledge, acknowledge);
+    else acknowledge();
   }
 
-  #call(watched: Watched, report: PollReport): void {
+  #call(watched: Watched, report: PollReport): void | Promise<void> {
     try {
-      if (report.kind === 'message') watched.handlers.onMessage(report.data);
-      else if (report.kind === 'overrun') watched.handlers.onOverrun?.();
+      if (report.kind === 'message') return watched.handlers.onMessage(report.data);
+      if (report.kind === 'overrun') watched.handlers.onOverrun?.();
       else if (report.kind === 'end')
         this.#end(watched, report.error && (decodeError(report.error) as LinuxError));
     } catch (error) {

@@ -1,5 +1,6 @@
 /** A container's output and input over HTTP: attach and logs, in Docker's framing. */
-import { type AttachSession, type Engine, invalid, messageOf } from '@seaway/engine';
+import type { Duplex, Writable } from 'node:stream';
+import { type AttachSession, type Engine, invalid, isHungUp, messageOf } from '@seaway/engine';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { encodeFrame } from '../http/frames.ts';
 import { clientSignal, hijack, openStream } from '../http/hijack.ts';
@@ -39,11 +40,17 @@ export async function attachContainer(
 
   const { stream: client } = hijack(request, reply, contentType);
   client.on('error', () => client.destroy());
-  const write = (stream: 'stdout' | 'stderr', data: Uint8Array) => {
-    if (wanted[stream] && !client.destroyed) client.write(encode(stream, data));
+  let draining: Promise<void> | undefined;
+  const write = (stream: 'stdout' | 'stderr', data: Uint8Array): void | Promise<void> => {
+    if (!wanted[stream] || client.destroyed || client.write(encode(stream, data))) return;
+    draining ??= drained(client).then(() => {
+      draining = undefined;
+    });
+    return draining;
   };
   if (queryFlag(query, 'logs')) {
-    for await (const entry of engine.containers.logs(container.id, wanted)) write(entry.stream, entry.data);
+    for await (const { stream, data } of engine.containers.logs(container.id, wanted))
+      await write(stream, data);
   }
   if (!queryFlag(query, 'stream')) {
     client.end();
@@ -60,6 +67,19 @@ export async function attachContainer(
   if (wantsStdin) forwardInput(client, session);
   else client.resume();
   client.once('close', () => void session.close());
+  // Clients close their own half when they have no input, and still read.
+  client.once('end', () => destroyOnceHungUp(client));
+}
+
+const HANG_UP_LOOK_MS = 1000;
+
+/** To a half-closed connection nothing tells that the client has gone altogether until there is something to write. */
+function destroyOnceHungUp(client: Duplex): void {
+  const timer = setInterval(() => {
+    const { fd } = (client as Duplex & { _handle?: { fd?: number } | null })._handle ?? {};
+    if (fd !== undefined && fd >= 0 && isHungUp(fd)) client.destroy();
+  }, HANG_UP_LOOK_MS).unref();
+  client.once('close', () => clearInterval(timer));
 }
 
 /** The session, or why there is none. */
@@ -111,15 +131,20 @@ export async function sendLogs(engine: Engine, request: FastifyRequest, reply: F
   for await (const { stream, timestamp, data } of entries) {
     if (signal.aborted) break;
     const line = withTimestamps ? Buffer.concat([Buffer.from(`${timestamp} `), data]) : data;
-    if (!out.write(encode(stream, line))) await drained(out, signal);
+    if (!out.write(encode(stream, line))) await drained(out);
   }
   out.end();
 }
 
-function drained(out: NodeJS.WritableStream, signal: AbortSignal): Promise<void> {
+/** Resolves when the client has taken what was written, or is gone. */
+function drained(out: Writable): Promise<void> {
   return new Promise((resolve) => {
-    out.once('drain', resolve);
-    signal.addEventListener('abort', () => resolve(), { once: true });
+    const goOn = () => {
+      out.off('drain', goOn).off('close', goOn);
+      resolve();
+    };
+    if (out.destroyed) resolve();
+    else out.on('drain', goOn).on('close', goOn);
   });
 }
 

@@ -9,81 +9,120 @@ import { Attachment, type AttachmentHandlers } from '../runtime/attachment.ts';
 /** One attached client. */
 export class AttachSession {
   readonly #handlers: AttachmentHandlers;
+  /** Forgets the session where it is listed. */
+  readonly #leave: (session: AttachSession) => void;
+  readonly #connected = Promise.withResolvers<Attachment | undefined>();
+  /** How to go on without the client, for each piece of output that it has not taken. */
+  readonly #stalled = new Set<() => void>();
+  #isReleased = false;
   #attachment: Attachment | undefined;
-  /** What the client sent before the container started. */
-  #pending: ((attachment: Attachment) => Promise<void>)[] = [];
   #ended = false;
 
-  constructor(handlers: AttachmentHandlers) {
+  constructor(handlers: AttachmentHandlers, leave: (session: AttachSession) => void) {
     this.#handlers = handlers;
+    this.#leave = leave;
   }
 
   connect(bundle: string): void {
     if (this.#ended || this.#attachment) return;
     this.#attachment = Attachment.open(join(bundle, 'attach'), {
-      onData: (stream, data) => this.#handlers.onData(stream, data),
+      onData: (stream, data) => this.#taken(this.#handlers.onData(stream, data)),
       onEnd: () => this.end(),
     });
-    for (const action of this.#pending) void action(this.#attachment);
-    this.#pending = [];
+    this.#connected.resolve(this.#attachment);
   }
 
-  /** Resolves when the container took the data, or at once when it has not started yet. */
+  /** Settles with the client, or without it once the session is released. */
+  #taken(byClient: void | Promise<void>): void | Promise<void> {
+    if (!byClient || this.#isReleased) return;
+    return new Promise((resolve) => {
+      this.#stalled.add(resolve);
+      const goOn = () => {
+        this.#stalled.delete(resolve);
+        resolve();
+      };
+      byClient.then(goOn, goOn);
+    });
+  }
+
+  get isConnected(): boolean {
+    return this.#attachment !== undefined;
+  }
+
+  /** Resolves when the container took the data, which before its start nobody does, or when there is none any more. */
   async write(data: Uint8Array): Promise<void> {
-    await this.#do((attachment) => attachment.write(data));
+    await (await this.#connected.promise)?.write(data);
   }
 
   async endInput(): Promise<void> {
-    await this.#do((attachment) => attachment.endInput());
+    await (await this.#connected.promise)?.endInput();
   }
 
-  async #do(action: (attachment: Attachment) => Promise<void>): Promise<void> {
-    if (this.#attachment) await action(this.#attachment);
-    else if (!this.#ended) this.#pending.push(action);
+  /** The container's output no longer waits for the client, however slow that is: the container has ended. */
+  release(): void {
+    this.#isReleased = true;
+    for (const goOn of this.#stalled) goOn();
+    this.#stalled.clear();
   }
 
   /** The container ended or will never start: tells the client. */
   end(): void {
     if (this.#ended) return;
-    this.#ended = true;
+    this.#finish();
     this.#handlers.onEnd();
   }
 
   /** The client is gone. */
   async close(): Promise<void> {
-    this.#ended = true;
+    this.#finish();
     await this.#attachment?.close();
+  }
+
+  #finish(): void {
+    this.#ended = true;
+    this.#leave(this);
+    this.#connected.resolve(undefined);
+    this.release();
   }
 }
 
 export class AttachStreams {
-  readonly #waiting = new Map<ContainerId, Set<AttachSession>>();
+  /** Every session that has not ended, connected or waiting. */
+  readonly #sessions = new Map<ContainerId, Set<AttachSession>>();
 
-  /** @param bundle the container's folder when it runs already, undefined when it has yet to start */
+  /**
+   * @param bundle the container's folder when it runs already, undefined when it has yet to start
+   * @throws LinuxError when nobody listens there
+   */
   attach(id: ContainerId, bundle: string | undefined, handlers: AttachmentHandlers): AttachSession {
-    const session = new AttachSession(handlers);
-    if (bundle !== undefined) {
-      session.connect(bundle);
-    } else {
-      const sessions = this.#waiting.get(id) ?? new Set();
-      this.#waiting.set(id, sessions.add(session));
-    }
+    const session = new AttachSession(handlers, (ended) => this.#forget(id, ended));
+    if (bundle !== undefined) session.connect(bundle);
+    const sessions = this.#sessions.get(id) ?? new Set();
+    this.#sessions.set(id, sessions.add(session));
     return session;
+  }
+
+  #forget(id: ContainerId, session: AttachSession): void {
+    const sessions = this.#sessions.get(id);
+    if (sessions?.delete(session) && sessions.size === 0) this.#sessions.delete(id);
   }
 
   /** Connects those who waited for the container to start. */
   connectWaiting(id: ContainerId, bundle: string): void {
-    for (const session of this.#take(id)) session.connect(bundle);
+    for (const session of this.#of(id)) session.connect(bundle);
   }
 
   /** Tells those who waited that the container does not start. */
   endWaiting(id: ContainerId): void {
-    for (const session of this.#take(id)) session.end();
+    for (const session of this.#of(id)) if (!session.isConnected) session.end();
   }
 
-  #take(id: ContainerId): Iterable<AttachSession> {
-    const sessions = this.#waiting.get(id) ?? [];
-    this.#waiting.delete(id);
-    return sessions;
+  /** Lets the container's last output go by clients that do not read: its monitor waits for them. */
+  releaseAll(id: ContainerId): void {
+    for (const session of this.#of(id)) session.release();
+  }
+
+  #of(id: ContainerId): AttachSession[] {
+    return [...(this.#sessions.get(id) ?? [])];
   }
 }

@@ -42,6 +42,8 @@ export interface ContainersParts {
 const DEFAULT_STOP_TIMEOUT_SECONDS = 10;
 /** How often running containers are looked at, in case one's conmon was killed and cannot tell of its end. */
 const LIVENESS_INTERVAL_MS = 10_000;
+/** How often the process of a container that was told to end is looked at. */
+const KILLED_LOOK_MS = 250;
 /** How long conmon may take to write down the end of a process that is gone. */
 const EXIT_CODE_PATIENCE_MS = 1_000;
 /** Exit code of a container whose end nobody saw. */
@@ -205,12 +207,17 @@ export class Containers {
   async #startFailed(id: ContainerId, error: unknown): Promise<void> {
     const { registry, log } = this.#parts;
     const message = messageOf(error);
-    const exitCode = exitCodeOfFailedStart(message);
+    const exitCode = exitCodeOfFailedStart(error);
     log.warn({ container: id, error: message }, 'container did not start');
     this.#attachStreams.endWaiting(id);
-    const container = registry.updateState(id, { exitCode, error: message });
     this.#waiters.notify(id, 'exit', { exitCode, error: message });
-    if (container.host.autoRemove) await this.#remove(id);
+    try {
+      const container = registry.updateState(id, { exitCode, error: message });
+      if (container.host.autoRemove) await this.#remove(id);
+    } catch (consequence) {
+      // The caller is told what came first.
+      log.error({ container: id, error: messageOf(consequence) }, 'a failed start could not be recorded');
+    }
   }
 
   /** conmon wrote down the end of a container, or its process is gone. */
@@ -240,6 +247,8 @@ export class Containers {
   async #finish(id: ContainerId): Promise<void> {
     const { registry, launcher, runtime, events } = this.#parts;
     const before = registry.get(id);
+    // conmon writes the end down after the last output, for which it waits as long as a client does not read.
+    this.#attachStreams.releaseAll(id);
     const exitCode = (await runtime.awaitExitCode(id, EXIT_CODE_PATIENCE_MS)) ?? UNKNOWN_EXIT_CODE;
     const networks = this.#networksOf(before);
     const processesDeleted = runtime.delete(id);
@@ -309,11 +318,11 @@ export class Containers {
     this.#parts.registry.update(id, { stoppedByUser: true });
     const exited = this.#waiters.wait(id, 'exit');
     this.#signal(container, signal);
-    if (timeoutSeconds >= 0 && !(await settledWithin(exited, timeoutSeconds * 1000))) {
+    if (timeoutSeconds >= 0 && !(await this.#sawEnd(id, exited, timeoutSeconds * 1000))) {
       const current = this.#parts.registry.find(id);
       if (current && isRunning(current)) this.#signal(current, 9);
     }
-    await exited;
+    await this.#sawEnd(id, exited);
     await this.#settled(id);
     const stopped = this.#parts.registry.find(id) ?? container;
     this.#parts.events.emit('container', 'stop', id, actorAttributes(stopped));
@@ -352,8 +361,21 @@ export class Containers {
     });
     if (number !== 9) return;
     this.#parts.registry.update(container.id, { stoppedByUser: true });
-    await exited;
+    await this.#sawEnd(container.id, exited);
     await this.#settled(container.id);
+  }
+
+  /**
+   * Waits for the end of a container that was told to end. Normally conmon tells of it; where conmon was killed, or
+   * waits for a client that does not read, the process itself is looked at.
+   */
+  async #sawEnd(id: ContainerId, exited: Promise<unknown>, timeoutMs = Infinity): Promise<boolean> {
+    for (let leftMs = timeoutMs; leftMs > 0; leftMs -= KILLED_LOOK_MS) {
+      if (await settledWithin(exited, Math.min(leftMs, KILLED_LOOK_MS))) return true;
+      const container = this.#parts.registry.find(id);
+      if (container && isRunning(container) && !isStillAlive(container)) await this.#onExit(id);
+    }
+    return false;
   }
 
   /** Sends a signal to the container's first process, if that still is the one the record means. */
@@ -390,10 +412,15 @@ export class Containers {
         if (!(error instanceof EngineError && error.kind === 'conflict')) throw error;
       });
     }
-    await this.#locks.run(container.id, async () => {
+    const startedMeanwhile = await this.#locks.run(container.id, async () => {
+      const current = this.#parts.registry.find(container.id);
       // Removing itself after its end, it may be gone by now; that is what was asked for.
-      if (this.#parts.registry.find(container.id)) await this.#remove(container.id);
+      if (!current) return false;
+      if (options.force && isRunning(current)) return true;
+      await this.#remove(container.id);
+      return false;
     });
+    if (startedMeanwhile) await this.remove(container.id, options);
   }
 
   async #remove(id: ContainerId): Promise<void> {
@@ -453,7 +480,8 @@ export class Containers {
     follow?: AbortSignal,
   ): AsyncIterable<LogEntry> {
     const container = this.resolve(reference);
-    const ended = isRunning(container) ? this.#waiters.wait(container.id, 'exit', follow) : Promise.resolve();
+    const ended =
+      follow && isRunning(container) ? this.#waiters.wait(container.id, 'exit', follow) : Promise.resolve();
     return readLogs(this.logPath(container.id), {
       ...options,
       ...(follow ? { follow: { signal: follow, ended } } : {}),
@@ -469,7 +497,9 @@ export class Containers {
 }
 
 /** By Docker's convention 127 is a missing program and 126 one that cannot be executed. */
-function exitCodeOfFailedStart(message: string): number {
+function exitCodeOfFailedStart(error: unknown): number {
+  if (!(error instanceof EngineError && error.code === 'runtime-failed')) return 128;
+  const { message } = error;
   if (/executable file not found|no such file or directory/.test(message)) return 127;
   if (/permission denied|is a directory/.test(message)) return 126;
   return 128;

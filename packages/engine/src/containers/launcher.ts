@@ -98,6 +98,9 @@ export class Launcher {
     const { registry, runtime, log } = this.#parts;
     const { id } = container;
     const folder = this.folder(id);
+    // A crash may have come between record and folder, or a failure have kept what runc knows of an earlier life.
+    await makeFolder(folder);
+    await runtime.deleteLeftover(id);
     await using undo = new UndoStack(log.child({ container: id }));
     undo.add('release sandbox', () => this.#releaseSandbox(id));
     const placement = this.#place(container);
@@ -222,10 +225,17 @@ export class Launcher {
     const folder = this.folder(id);
     const lower = this.#parts.images.rootfs(imageId);
     const upper = join(folder, 'overlay', 'upper');
+    if (!existsSync(lower)) {
+      throw internal('image-incomplete', `the root filesystem of image ${imageId} is missing`, {
+        id,
+        imageId,
+      });
+    }
     if (!existsSync(upper)) {
       // The upper folder's own mode and owner become those of the container's "/".
       const { mode, uid, gid } = await stat(lower);
-      await mkdir(upper, { recursive: true });
+      await makeFolder(join(folder, 'overlay'));
+      await makeFolder(upper);
       await chmod(upper, mode & 0o7777);
       await chown(upper, uid, gid);
     }
@@ -337,15 +347,19 @@ export class Launcher {
 
   async #releaseSandbox(id: ContainerId): Promise<void> {
     const endpoints = await this.releaseNetwork(id);
-    await this.#removeSandbox(this.#parts.sandboxes.ownedBy(id), endpoints);
+    const sandbox = this.#parts.sandboxes.ownedBy(id);
+    await this.#removeSandbox(sandbox, endpoints);
+    // The owner of a sandbox that was about to be joined may have ended meanwhile, and left it to its members.
+    await this.#sweepJoinedSandboxes(sandbox);
   }
 
   async #unmount(id: ContainerId): Promise<void> {
     await this.#parts.kernel.deletions.run('removeMount', join(this.folder(id), 'rootfs'));
   }
 
-  /** Deletes the container's folder with everything it wrote. */
+  /** Deletes the container's folder with everything it wrote, and what runc could not delete before. */
   async deleteFolder(id: ContainerId): Promise<void> {
+    await this.#parts.runtime.deleteLeftover(id);
     await this.#unmount(id);
     try {
       await rm(this.folder(id), { recursive: true, force: true });
@@ -368,6 +382,15 @@ function placementFields(placement: Placement): Pick<ContainerRecord, 'sandboxId
       return { sandboxId: placement.owner.sandboxId!, endpointIds: [] };
     case 'host':
       return { sandboxId: undefined, endpointIds: placement.endpoints.map(({ id }) => id) };
+  }
+}
+
+/** Not `recursive`: with that, Node calls a read-only file system "no such file or directory". */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o710 });
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) throw error;
   }
 }
 

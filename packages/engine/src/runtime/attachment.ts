@@ -2,10 +2,19 @@
  * A client's connection to a running container's input and output, through conmon's attach socket. Each message of
  * that socket is one byte telling the stream (2: stdout, 3: stderr; with a terminal always 2) and the data.
  */
-import { closeFd, connectSeqpacket, PollThread, sendMessage, shutdownWrite, type Watch } from '@seaway/linux';
+import {
+  closeFd,
+  connectSeqpacket,
+  isErrno,
+  PollThread,
+  sendMessage,
+  shutdownWrite,
+  type Watch,
+} from '@seaway/linux';
 
 export interface AttachmentHandlers {
-  onData(stream: 'stdout' | 'stderr', data: Uint8Array): void;
+  /** A client that cannot keep up returns a promise; while that is open the container's output waits. */
+  onData(stream: 'stdout' | 'stderr', data: Uint8Array): void | Promise<void>;
   /** The container is gone, and everything it wrote was handed over. */
   onEnd(): void;
 }
@@ -62,9 +71,19 @@ export class Attachment {
   async #send(data: Uint8Array): Promise<void> {
     for (let offset = 0; offset < data.length && !this.#closed; offset += MAX_MESSAGE_BYTES) {
       const chunk = data.subarray(offset, offset + MAX_MESSAGE_BYTES);
-      while (!this.#closed && !sendMessage(this.#fd, chunk)) {
+      while (!this.#closed && !this.#trySend(chunk)) {
         await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS));
       }
+    }
+  }
+
+  /** What nobody takes any more counts as sent: that the container is gone is told by `onEnd`. */
+  #trySend(chunk: Uint8Array): boolean {
+    try {
+      return sendMessage(this.#fd, chunk);
+    } catch (error) {
+      if (isErrno(error, 'EPIPE', 'ECONNRESET', 'ENOTCONN')) return true;
+      throw error;
     }
   }
 

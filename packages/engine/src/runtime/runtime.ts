@@ -143,6 +143,11 @@ export class Runtime {
     await this.#runc(['delete', '--force', id]);
   }
 
+  /** As {@link delete}, for a container that should be unknown and is not: deleting it failed before. */
+  async deleteLeftover(id: ContainerId): Promise<void> {
+    if (existsSync(join(this.#stateFolder, id))) await this.delete(id);
+  }
+
   /** Forgets how a container ended, when that is on record elsewhere. */
   async forgetExit(id: ContainerId): Promise<void> {
     await rm(this.#exitPath(id), { force: true });

@@ -1,0 +1,94 @@
+/**
+ * Stand-ins for runc and conmon that do what the real ones do until they are told to fail. The engine under test
+ * gets them by `--default-runtime` and by its PATH, and knows nothing of them.
+ */
+import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { EngineOptions } from './engine.ts';
+import type { Lab } from './lab.ts';
+
+/** What goes wrong, by the program and the verb at which it does. */
+export type Fault =
+  /** Exit code 1 with a complaint, nothing done. */
+  | `${Verb} fails`
+  /** Ends by SIGKILL, nothing done. */
+  | `${Verb} is killed`
+  /** Says that it has been reached and waits until it is let go; then goes on as if nothing had been. */
+  | `${Verb} waits`
+  /** runc kills the conmon that called it and goes on. */
+  | 'create kills conmon'
+  /** The container is made, and its first process ends by SIGKILL before anybody starts its program. */
+  | 'create loses the process'
+  /** The container is made without the pipe it is started through, and `runc start` fails. */
+  | 'create loses the pipe';
+
+type Verb = 'conmon' | 'create' | 'start' | 'delete';
+
+const script = `#!/bin/sh
+folder=\${0%/*}
+real=/usr/bin/\${0##*/}
+[ -x "$real" ] || real=/usr/sbin/\${0##*/}
+verb=conmon
+pid_file=
+root=
+[ "\${0##*/}" = conmon ] || for word; do
+  case $word in
+    create | start | delete) verb=$word ;;
+    --root=*) root=\${word#--root=} ;;
+  esac
+  [ "$previous" != --pid-file ] || pid_file=$word
+  previous=$word
+done
+for id; do :; done
+wanted=
+[ ! -e "$folder/fault" ] || wanted=$(cat "$folder/fault")
+case $wanted in
+  "$verb fails") echo 'time="x" level=error msg="this is the injected fault"' >&2; exit 1 ;;
+  "$verb is killed") kill -9 $$ ;;
+  "$verb waits") : > "$folder/reached"; while [ -e "$folder/fault" ]; do sleep 0.02; done ;;
+  "$verb kills conmon") kill -9 $PPID ;;
+  "$verb loses the process") "$real" "$@" || exit; kill -9 "$(cat "$pid_file")"; exit 0 ;;
+  "$verb loses the pipe") "$real" "$@" || exit; rm "$root/$id/exec.fifo"; echo 'start fails' > "$folder/fault"; exit 0 ;;
+esac
+exec "$real" "$@"
+`;
+
+export class FaultyPrograms {
+  readonly #folder: string;
+
+  constructor(lab: Lab) {
+    this.#folder = join(lab.directory, 'programs');
+    mkdirSync(this.#folder);
+    for (const name of ['runc', 'conmon']) {
+      writeFileSync(join(this.#folder, name), script);
+      chmodSync(join(this.#folder, name), 0o755);
+    }
+  }
+
+  /** What the engine must be started with. @param path the PATH that it would have otherwise */
+  engineOptions(path: string): EngineOptions {
+    return {
+      args: ['--default-runtime', join(this.#folder, 'runc')],
+      env: { PATH: `${this.#folder}:${path}` },
+    };
+  }
+
+  inject(fault: Fault): void {
+    rmSync(join(this.#folder, 'reached'), { force: true });
+    writeFileSync(join(this.#folder, 'fault'), fault);
+  }
+
+  /** From now on everything works; who waits goes on. */
+  clear(): void {
+    rmSync(join(this.#folder, 'fault'), { force: true });
+  }
+
+  /** Resolves when a program waits at the injected fault. */
+  async reached(): Promise<void> {
+    const deadline = performance.now() + 10_000;
+    while (!existsSync(join(this.#folder, 'reached'))) {
+      if (performance.now() > deadline) throw new Error('nobody came to the injected fault');
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+}
