@@ -57,6 +57,7 @@ describe('bridge mode', () => {
     assert.notEqual(address, '172.17.0.1');
     assert.match(shown, /^default via 172\.17\.0\.1 dev eth0/m);
     assert.match(shown, /^172\.17\.0\.0\/16 dev eth0 .*src 172\.17\.0\.\d+/m);
+    assert.match(shown, /inet 172\.17\.0\.\d+\/16 brd 172\.17\.255\.255 scope global eth0/);
     assert.match(shown, /inet 127\.0\.0\.1\/8 /);
     assert.match(shown, /^up$/m);
     assert.equal(shown.match(/^\d+: /gm)?.length, 2, 'lo and eth0 and nothing else');

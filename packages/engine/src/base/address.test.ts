@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
+  broadcastAddress,
   contains,
   formatAddress,
   formatSubnet,
@@ -52,6 +53,13 @@ describe('addresses', () => {
     assert.equal(formatAddress(parsed.address), '172.17.0.1');
     assert.equal(formatSubnet(parsed.subnet), '172.17.0.0/16');
     assert.equal(formatAddress({ family: 'ipv4', value: lastAddress(parsed.subnet) }), '172.17.255.255');
+  });
+
+  it('knows the broadcast address where there is one', () => {
+    assert.equal(broadcastAddress(mustParseSubnet('172.17.0.0/16')), '172.17.255.255');
+    for (const block of ['192.0.2.0/31', '192.0.2.1/32', 'fd00::/64']) {
+      assert.equal(broadcastAddress(mustParseSubnet(block)), undefined);
+    }
   });
 
   it('refuses what is no block', () => {

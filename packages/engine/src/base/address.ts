@@ -127,6 +127,12 @@ export function lastAddress(subnet: Subnet): bigint {
   return subnet.base + subnetSize(subnet) - 1n;
 }
 
+/** The address that reaches every host of an IPv4 block; undefined for IPv6 and for blocks without one (RFC 3021). */
+export function broadcastAddress(subnet: Subnet): string | undefined {
+  if (subnet.family === 'ipv6' || subnetSize(subnet) <= 2n) return undefined;
+  return formatAddress({ family: 'ipv4', value: lastAddress(subnet) });
+}
+
 export function contains(subnet: Subnet, address: IpAddress): boolean {
   return (
     subnet.family === address.family && address.value >= subnet.base && address.value <= lastAddress(subnet)

@@ -1,5 +1,5 @@
 /** The bridge driver: one bridge in the host's namespace for each network, one veth pair for each endpoint. */
-import { mustParseSubnet } from '../base/address.ts';
+import { broadcastAddress, mustParseSubnet } from '../base/address.ts';
 import { conflict, internal, messageOf } from '../base/errors.ts';
 import { shortId } from '../base/ids.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -38,14 +38,17 @@ export class BridgeDriver implements NetworkDriver {
 
   #bridgeRequest(network: NetworkRecord): BridgeRequest {
     const { device, mtuBytes } = network.bridge!;
-    const subnet = network.subnets[0]!;
+    const { gateway, subnet: block } = network.subnets[0]!;
+    const subnet = mustParseSubnet(block);
+    const broadcast = broadcastAddress(subnet);
     return {
       name: device,
       mark: networkMark(this.#installation, network),
       mtuBytes,
       macAddress: bridgeMacAddress(network.id),
-      address: subnet.gateway,
-      prefixLength: mustParseSubnet(subnet.subnet).prefixLength,
+      address: gateway,
+      prefixLength: subnet.prefixLength,
+      ...(broadcast ? { broadcast } : {}),
     };
   }
 

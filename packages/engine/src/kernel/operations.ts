@@ -58,6 +58,8 @@ export interface BridgeRequest {
   readonly macAddress: string;
   readonly address: string;
   readonly prefixLength: number;
+  /** Absent where the subnet has none. */
+  readonly broadcast?: string;
 }
 
 export type BridgeOutcome =
@@ -89,7 +91,7 @@ function createBridge({ name, mark, mtuBytes, macAddress }: BridgeRequest): Link
   return route().link({ name })!;
 }
 
-function configureBridge(bridge: Link, { address, prefixLength }: BridgeRequest): void {
+function configureBridge(bridge: Link, { address, prefixLength, broadcast }: BridgeRequest): void {
   const { index } = bridge;
   const stale = route()
     .addresses({ index, family: 4 })
@@ -98,7 +100,7 @@ function configureBridge(bridge: Link, { address, prefixLength }: BridgeRequest)
     ...stale.map((other) =>
       deleteAddress({ index, address: other.address, prefixLength: other.prefixLength }),
     ),
-    newAddress({ index, address, prefixLength, replace: true }),
+    newAddress({ index, address, prefixLength, ...(broadcast ? { broadcast } : {}), replace: true }),
     setLink({ index }, { up: true }),
   ]);
 }
@@ -204,8 +206,9 @@ export function ensurePorts(request: {
 function configureInside(inside: RouteSocket, request: AttachRequest): void {
   const { index } = inside.link({ name: request.interfaceName })!;
   const { address, prefixLength, gateway } = request;
+  const { broadcast } = request.bridge;
   inside.execute([
-    newAddress({ index, address, prefixLength }),
+    newAddress({ index, address, prefixLength, ...(broadcast ? { broadcast } : {}) }),
     setLink({ index }, { up: true }),
     ...(gateway ? [newRoute({ gateway, index })] : []),
   ]);
