@@ -1,33 +1,66 @@
-/** Docker's endpoints that Seaway does not serve yet: they answer 501 and say so, while unknown paths answer 404. */
-const endpoints: readonly (readonly [method: string, path: RegExp])[] = [
-  ['GET', /^\/containers\/[^/]+\/(top|stats|changes|export|archive|attach\/ws)$/],
-  ['HEAD', /^\/containers\/[^/]+\/archive$/],
-  ['PUT', /^\/containers\/[^/]+\/archive$/],
-  ['POST', /^\/containers\/[^/]+\/(update|pause|unpause|exec)$/],
-  ['POST', /^\/containers\/prune$/],
-  ['POST', /^\/exec\/[^/]+\/(start|resize)$/],
-  ['GET', /^\/exec\/[^/]+\/json$/],
-  ['POST', /^\/networks\/create$/],
-  ['POST', /^\/networks\/prune$/],
-  ['POST', /^\/networks\/[^/]+\/(connect|disconnect)$/],
-  ['POST', /^\/(build|build\/.*|commit|auth|session|grpc)$/],
-  ['GET', /^\/images\/(.+\/)?get$/],
-  ['GET', /^\/images\/search$/],
-  ['POST', /^\/images\/.+\/push$/],
-  ['GET', /^\/distribution\/.+\/json$/],
-  ['GET', /^\/volumes(\/.*)?$/],
-  ['POST', /^\/volumes\/(create|prune)$/],
-  ['PUT', /^\/volumes\/.+$/],
-  ['DELETE', /^\/volumes\/.+$/],
-  ['GET', /^\/system\/df$/],
-  ['GET', /^\/plugins(\/.*)?$/],
-  ['POST', /^\/plugins\/.*$/],
-  ['DELETE', /^\/plugins\/.+$/],
-  ['GET', /^\/(swarm|nodes|services|tasks|secrets|configs)(\/.*)?$/],
-  ['POST', /^\/(swarm|nodes|services|secrets|configs)(\/.*)?$/],
-  ['DELETE', /^\/(nodes|services|secrets|configs)\/.+$/],
+/**
+ * Docker's endpoints that Seaway does not serve yet: they answer 501 and say so, while unknown paths answer 404.
+ * `{name}` is one part of a path, `{name...}` any number of them. `docs/api.md` lists the same.
+ */
+type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
+
+export const unsupportedEndpoints: readonly (readonly [method: Method, path: string])[] = [
+  ['GET', '/containers/{id}/top'],
+  ['GET', '/containers/{id}/stats'],
+  ['GET', '/containers/{id}/changes'],
+  ['GET', '/containers/{id}/export'],
+  ['GET', '/containers/{id}/attach/ws'],
+  ['HEAD', '/containers/{id}/archive'],
+  ['GET', '/containers/{id}/archive'],
+  ['PUT', '/containers/{id}/archive'],
+  ['POST', '/containers/{id}/update'],
+  ['POST', '/containers/{id}/pause'],
+  ['POST', '/containers/{id}/unpause'],
+  ['POST', '/containers/{id}/exec'],
+  ['POST', '/containers/prune'],
+  ['POST', '/exec/{id}/start'],
+  ['POST', '/exec/{id}/resize'],
+  ['GET', '/exec/{id}/json'],
+  ['POST', '/networks/create'],
+  ['POST', '/networks/prune'],
+  ['POST', '/networks/{id}/connect'],
+  ['POST', '/networks/{id}/disconnect'],
+  ['GET', '/images/get'],
+  ['GET', '/images/{name...}/get'],
+  ['GET', '/images/search'],
+  ['POST', '/images/{name...}/push'],
+  ['GET', '/distribution/{name...}/json'],
+  ['POST', '/build'],
+  ['POST', '/build/prune'],
+  ['POST', '/build/cancel'],
+  ['POST', '/commit'],
+  ['POST', '/auth'],
+  ['POST', '/session'],
+  ['POST', '/grpc'],
+  ['GET', '/system/df'],
+  ['GET', '/volumes'],
+  ['GET', '/volumes/{name}'],
+  ['POST', '/volumes/create'],
+  ['POST', '/volumes/prune'],
+  ['PUT', '/volumes/{name}'],
+  ['DELETE', '/volumes/{name}'],
+  ...(['GET', 'POST', 'DELETE'] as const).flatMap((method) => [[method, '/plugins/{rest...}'] as const]),
+  ['GET', '/plugins'],
+  ...['swarm', 'nodes', 'services', 'tasks', 'secrets', 'configs'].flatMap((kind) => [
+    ['GET', `/${kind}`] as const,
+    ['GET', `/${kind}/{rest...}`] as const,
+  ]),
+  ...['swarm', 'nodes', 'services', 'secrets', 'configs'].map(
+    (kind) => ['POST', `/${kind}/{rest...}`] as const,
+  ),
+  ...['nodes', 'services', 'secrets', 'configs'].map((kind) => ['DELETE', `/${kind}/{id}`] as const),
 ];
 
+const patterns = unsupportedEndpoints.map(([method, path]) => ({
+  method,
+  path: new RegExp(`^${path.replaceAll(/\{\w+\.\.\.\}/g, '.+').replaceAll(/\{\w+\}/g, '[^/]+')}$`),
+}));
+
 export function isDockerEndpoint(method: string, path: string): boolean {
-  return endpoints.some(([endpointMethod, pattern]) => endpointMethod === method && pattern.test(path));
+  return patterns.some((pattern) => pattern.method === method && pattern.path.test(path));
 }
