@@ -15,6 +15,8 @@ export type Fault =
   | `${Verb} is killed`
   /** Says that it has been reached and waits until it is let go; then goes on as if nothing had been. */
   | `${Verb} waits`
+  /** The same, but fails once it is let go. */
+  | `${Verb} waits and fails`
   /** runc kills the conmon that called it and goes on. */
   | 'create kills conmon'
   /** The container is made, and its first process ends by SIGKILL before anybody starts its program. */
@@ -45,7 +47,11 @@ wanted=
 case $wanted in
   "$verb fails") echo 'time="x" level=error msg="this is the injected fault"' >&2; exit 1 ;;
   "$verb is killed") kill -9 $$ ;;
-  "$verb waits") : > "$folder/reached"; while [ -e "$folder/fault" ]; do sleep 0.02; done ;;
+  "$verb waits"*)
+    : > "$folder/reached"
+    while [ -e "$folder/fault" ]; do sleep 0.02; done
+    [ "$wanted" = "$verb waits" ] || { echo 'time="x" level=error msg="this is the injected fault"' >&2; exit 1; }
+    ;;
   "$verb kills conmon") kill -9 $PPID ;;
   "$verb loses the process") "$real" "$@" || exit; kill -9 "$(cat "$pid_file")"; exit 0 ;;
   "$verb loses the pipe") "$real" "$@" || exit; rm "$root/$id/exec.fifo"; echo 'start fails' > "$folder/fault"; exit 0 ;;

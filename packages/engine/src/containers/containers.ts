@@ -64,13 +64,17 @@ export class Containers {
   /** Finds out what became of each container while no daemon was there, and from then on sees their ends. */
   async restore(): Promise<void> {
     this.#exits = new ExitWatcher(this.#parts.runtime.exitFolder, (id) => void this.#onExit(id));
-    for (const container of this.#parts.registry.list()) {
-      try {
-        await this.#locks.run(container.id, () => this.#restoreOne(container));
-      } catch (error) {
-        this.#parts.log.error({ container: container.id, error: messageOf(error) }, 'container not restored');
-      }
+    const monitors = await this.#parts.runtime.monitors();
+    for (const { id } of this.#parts.registry.list()) {
+      const monitor = monitors.get(id);
+      monitors.delete(id);
+      const restored = this.#restore(id, monitor);
+      // A start that goes on without us may take its time, and others need not wait for it.
+      const isHalfStarted = monitor !== undefined && !isRunning(this.#parts.registry.get(id));
+      if (!isHalfStarted) await restored;
     }
+    // Their containers were removed.
+    for (const [id, monitor] of monitors) void this.#restore(id, monitor);
     for (const id of await ExitWatcher.scan(this.#parts.runtime.exitFolder)) void this.#onExit(id);
     await this.collectImages();
     this.#livenessTimer = setInterval(() => void this.#checkLiveness(), LIVENESS_INTERVAL_MS).unref();
@@ -88,7 +92,22 @@ export class Containers {
       .map((container) => ({ id: container.id, running: isRunning(container) }));
   }
 
-  async #restoreOne(container: ContainerRecord): Promise<void> {
+  /** @param monitor process id of the conmon that was found, perhaps on its way to make the container */
+  async #restore(id: ContainerId, monitor: number | undefined): Promise<void> {
+    try {
+      await this.#locks.run(id, () => this.#restoreOne(id, monitor));
+    } catch (error) {
+      this.#parts.log.error({ container: id, error: messageOf(error) }, 'container not restored');
+    }
+  }
+
+  async #restoreOne(id: ContainerId, monitor: number | undefined): Promise<void> {
+    // Read now and not before: it may have ended, and been seen to, while others were restored.
+    const container = this.#parts.registry.find(id);
+    if (monitor !== undefined && !(container && isRunning(container))) {
+      await this.#parts.runtime.abandonCreate(id, monitor);
+    }
+    if (!container) return;
     if (isRunning(container) && !container.removing) {
       if (isStillAlive(container) && (await this.#parts.runtime.exitCode(container.id)) === undefined) return;
       await this.#finish(container.id);
@@ -96,7 +115,11 @@ export class Containers {
       // A start that the crash cut short left pieces, and perhaps a created process.
       this.#parts.registry.update(container.id, { sandboxId: undefined, endpointIds: [] });
       const endpoints = await this.#parts.launcher.releaseNetwork(container.id);
-      await this.#parts.launcher.cleanUp(container.id, endpoints);
+      await this.#parts.launcher.cleanUp(
+        container.id,
+        endpoints,
+        this.#parts.runtime.deleteLeftover(container.id),
+      );
     }
     if (container.removing || container.host.autoRemove) await this.#remove(container.id);
   }

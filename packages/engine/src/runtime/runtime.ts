@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { constants, existsSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readFile, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -35,6 +35,8 @@ export interface CreateOptions {
 
 const EXIT_POLL_MS = 20;
 const FIFO_POLL_MS = 1;
+/** How long a runtime may go on making a container that nobody waits for any more. */
+const ABANDONED_CREATE_MS = 10_000;
 
 export class Runtime {
   readonly #options: RuntimeOptions;
@@ -141,6 +143,40 @@ export class Runtime {
   /** Removes what runc keeps of a container, killing what still runs of it; unknown is fine. */
   async delete(id: ContainerId): Promise<void> {
     await this.#runc(['delete', '--force', id]);
+  }
+
+  /** The conmon processes that belong to this runtime's folder, by their containers. */
+  async monitors(): Promise<Map<ContainerId, number>> {
+    const monitors = new Map<ContainerId, number>();
+    for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)) {
+      const id = await this.#monitoredBy(pid);
+      if (id) monitors.set(id, pid);
+    }
+    return monitors;
+  }
+
+  /** The container that a process is the conmon of. */
+  async #monitoredBy(pid: number): Promise<ContainerId | undefined> {
+    const argv = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+    const option = (name: string) => argv[argv.indexOf(name) + 1];
+    if (!argv.includes('--cid') || option('--exit-dir') !== this.exitFolder) return undefined;
+    return option('--cid') as ContainerId;
+  }
+
+  /**
+   * Takes a container back that was being made when the daemon was killed: its conmon goes on without us. To disturb
+   * runc in the middle would leave pieces, so it is waited for, and what it made is deleted.
+   * @param monitor the conmon's process id
+   */
+  async abandonCreate(id: ContainerId, monitor: number): Promise<void> {
+    const deadline = performance.now() + ABANDONED_CREATE_MS;
+    while ((await this.#monitoredBy(monitor)) === id) {
+      if (existsSync(join(this.#stateFolder, id, 'state.json'))) await this.delete(id);
+      else if (performance.now() > deadline) process.kill(monitor, 'SIGKILL');
+      await sleep(EXIT_POLL_MS);
+    }
+    await this.deleteLeftover(id);
+    await this.forgetExit(id);
   }
 
   /** As {@link delete}, for a container that should be unknown and is not: deleting it failed before. */
@@ -253,7 +289,8 @@ export function lastMessage(output: string): string {
 /** By these words Docker's clients tell a missing program (exit 127) from one that may not run (126). */
 function runtimeError(message: string): EngineError {
   const isUserMistake =
-    /executable file not found|no such file or directory|permission denied|is a directory/.test(message);
+    /executable file not found|no such file or directory|permission denied|is a directory/.test(message) &&
+    !/error mounting/.test(message);
   const kind: ErrorKind = isUserMistake ? 'invalid' : 'internal';
   return new EngineError(kind, `OCI runtime create failed: ${message}: unknown`, { code: 'runtime-failed' });
 }
