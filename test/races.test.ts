@@ -454,6 +454,19 @@ describe('clients that do not keep up', aboutOurs, () => {
     slow.destroy();
   });
 
+  test('of events: they are cut off, and everything else goes on', async () => {
+    const id = await create('chatty', ['true'], { Labels: { long: 'x'.repeat(100_000) } });
+    const slow = await send(head('GET', '/events', ''));
+    slow.pause();
+    const sizeBefore = residentMb();
+    for (let index = 0; index < 800; index += 1) {
+      assert.equal((await post(`${id}/rename?name=chatty${index}`)).status, 204);
+    }
+    assert.ok(residentMb() - sizeBefore < maxGrowthMb, `${sizeBefore} MB, then ${residentMb()} MB`);
+    assert.ok((await drain(slow)) < 10_000_000);
+    await remove(id);
+  });
+
   test('containers that do not read what is sent to them', async () => {
     for (const started of [false, true]) {
       await create('deaf', ['sleep', '600'], { OpenStdin: true, AttachStdin: true });

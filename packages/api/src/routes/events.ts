@@ -17,6 +17,8 @@ const filterKeys = [
   'daemon',
   'scope',
 ] as const;
+/** How much is kept for a client that does not read. */
+const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
 /** Longest delay of a timer in milliseconds. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -34,7 +36,10 @@ export function eventRoutes(app: RouteApp, { engine }: RouteContext): void {
     const signal = clientSignal(reply);
     const out = openStream(reply, 200, 'application/json');
     const write = (event: EngineEvent) => {
-      if (isWanted(event)) out.write(eventLine(event, request.apiVersion));
+      if (!isWanted(event)) return;
+      out.write(eventLine(event, request.apiVersion));
+      // Events do not wait for anybody. Who misses some must know, and a broken connection says so.
+      if (out.writableLength > MAX_UNREAD_BYTES) out.destroy();
     };
     if (since !== undefined) {
       for (const event of engine.events.recent()) if (event.timeNanoseconds >= since) write(event);
