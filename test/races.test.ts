@@ -399,6 +399,24 @@ describe('clients that hang up', aboutOurs, () => {
   });
 });
 
+test('a log that cannot be read: its readers are cut off and do not wait for ever', aboutOurs, async () => {
+  const id = await create('garbled', ['true']);
+  await lab.run(`mkdir ${lab.engine.dataRoot}/containers/${id}/container.log`);
+  for (const request of [
+    head('GET', `/containers/${id}/logs?stdout=1`, ''),
+    head('POST', `/containers/${id}/attach?logs=1&stream=1&stdout=1`),
+  ]) {
+    const reader = await send(request);
+    const isOver = reader.toArray().then(
+      () => true,
+      () => true,
+    );
+    assert.ok(await Promise.race([isOver, sleep(3000, false)]), request);
+    reader.destroy();
+  }
+  await remove(id);
+});
+
 describe('clients that do not keep up', aboutOurs, () => {
   const bytes = 100_000_000;
   const flood = ['sh', '-c', `head -c ${bytes} /dev/zero`];

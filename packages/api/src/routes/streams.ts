@@ -40,6 +40,7 @@ export async function attachContainer(
 
   const { stream: client } = hijack(request, reply, contentType);
   client.on('error', () => client.destroy());
+  using connection = closeOnFailure(client);
   let draining: Promise<void> | undefined;
   const write = (stream: 'stdout' | 'stderr', data: Uint8Array): void | Promise<void> => {
     if (!wanted[stream] || client.destroyed || client.write(encode(stream, data))) return;
@@ -52,6 +53,7 @@ export async function attachContainer(
     for await (const { stream, data } of engine.containers.logs(container.id, wanted))
       await write(stream, data);
   }
+  connection.keep();
   if (!queryFlag(query, 'stream')) {
     client.end();
     return;
@@ -123,6 +125,7 @@ export async function sendLogs(engine: Engine, request: FastifyRequest, reply: F
 
   const signal = clientSignal(reply);
   const out = openStream(reply, 200, contentType);
+  using connection = closeOnFailure(out);
   const entries = engine.containers.logs(
     container.id,
     options,
@@ -133,7 +136,24 @@ export async function sendLogs(engine: Engine, request: FastifyRequest, reply: F
     const line = withTimestamps ? Buffer.concat([Buffer.from(`${timestamp} `), data]) : data;
     if (!out.write(encode(stream, line))) await drained(out);
   }
+  connection.keep();
   out.end();
+}
+
+/**
+ * After the head of an answer nothing but the connection's end can tell of a failure: without that the client would
+ * wait for ever.
+ */
+function closeOnFailure(out: Writable): Disposable & { keep(): void } {
+  let isKept = false;
+  return {
+    keep: () => {
+      isKept = true;
+    },
+    [Symbol.dispose]: () => {
+      if (!isKept) out.destroy();
+    },
+  };
 }
 
 /** Resolves when the client has taken what was written, or is gone. */
