@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { hostAddress, labHostname, outsideAddress } from './lab/lab.ts';
-import { addressOf, image, inspect, openStory, removeContainers } from './lab/story.ts';
+import { addressOf, eventually, image, inspect, openStory, removeContainers } from './lab/story.ts';
 
 const lab = await openStory();
 const page = 'hello from the container';
@@ -211,8 +211,10 @@ describe('host mode', () => {
       image,
       ...'httpd -f -p 8003 -h /www'.split(' '),
     ]);
-    const seen = await lab.outside(`busybox wget -qO- http://${hostAddress}:8003/`);
-    assert.equal(seen.stdout.trim(), page);
+    await eventually(async () => {
+      const seen = await lab.outside(`busybox wget -qO- http://${hostAddress}:8003/`);
+      assert.equal(seen.stdout.trim(), page);
+    });
     const { NetworkSettings: settings } = await inspect(lab, 'server');
     assert.deepEqual(Object.keys(settings.Networks), ['host']);
     assert.equal(settings.IPAddress, '');

@@ -75,6 +75,9 @@ export class Containers {
     }
     // Their containers were removed.
     for (const [id, monitor] of monitors) void this.#restore(id, monitor);
+    for (const id of await this.#parts.runtime.known()) {
+      if (!this.#parts.registry.find(id) && !monitors.has(id)) this.#deleteProcesses(id);
+    }
     for (const id of await ExitWatcher.scan(this.#parts.runtime.exitFolder)) void this.#onExit(id);
     await this.collectImages();
     this.#livenessTimer = setInterval(() => void this.#checkLiveness(), LIVENESS_INTERVAL_MS).unref();
@@ -115,11 +118,8 @@ export class Containers {
       // A start that the crash cut short left pieces, and perhaps a created process.
       this.#parts.registry.update(container.id, { sandboxId: undefined, endpointIds: [] });
       const endpoints = await this.#parts.launcher.releaseNetwork(container.id);
-      await this.#parts.launcher.cleanUp(
-        container.id,
-        endpoints,
-        this.#parts.runtime.deleteLeftover(container.id),
-      );
+      await this.#parts.runtime.deleteLeftover(container.id);
+      await this.#parts.launcher.cleanUp(container.id, endpoints);
     }
     if (container.removing || container.host.autoRemove) await this.#remove(container.id);
   }
@@ -135,6 +135,7 @@ export class Containers {
     this.#exits?.close();
     clearInterval(this.#livenessTimer);
     await this.#locks.idle();
+    await this.#parts.runtime.settled();
   }
 
   list(): ContainerRecord[] {
@@ -274,9 +275,6 @@ export class Containers {
     this.#attachStreams.releaseAll(id);
     const exitCode = (await runtime.awaitExitCode(id, EXIT_CODE_PATIENCE_MS)) ?? UNKNOWN_EXIT_CODE;
     const networks = this.#networksOf(before);
-    const processesDeleted = runtime.delete(id);
-    // Awaited in the end; a failure before that must not count as unhandled.
-    processesDeleted.catch(() => undefined);
     const endpoints = await launcher.releaseNetwork(id);
     const container = registry.update(id, {
       sandboxId: undefined,
@@ -294,7 +292,15 @@ export class Containers {
     events.emit('container', 'die', id, { ...actorAttributes(container), exitCode: String(exitCode) });
     for (const network of networks) this.#emitNetwork('disconnect', network, id);
     this.#waiters.notify(id, 'exit', { exitCode });
-    await launcher.cleanUp(id, endpoints, processesDeleted);
+    this.#deleteProcesses(id);
+    await launcher.cleanUp(id, endpoints);
+  }
+
+  /** Has runc forget an ended container; whoever starts it again waits for that. */
+  #deleteProcesses(id: ContainerId): void {
+    this.#parts.runtime.delete(id).catch((error) => {
+      this.#parts.log.error({ container: id, error: messageOf(error) }, 'what runc keeps was not deleted');
+    });
   }
 
   #networksOf(container: ContainerRecord): NetworkRecord[] {
@@ -488,7 +494,7 @@ export class Containers {
       return this.#attachStreams.attach(container.id, bundle, handlers);
     } catch (error) {
       throw conflict(
-        'attach-failed',
+        'streams-unreachable',
         `cannot attach to container ${reference}: ${messageOf(error)}`,
         {},
         error,

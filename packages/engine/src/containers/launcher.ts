@@ -203,14 +203,13 @@ export class Launcher {
     );
   }
 
-  /** Namespace, interfaces, files and root filesystem, side by side; then the configuration that names them all. */
+  /** Namespace and interfaces, root filesystem and configuration, and files, side by side. */
   async #prepare(container: ContainerRecord, placement: Placement): Promise<void> {
     await allOrFirstError([
       this.#plumb(placement),
-      this.#mountRootfs(container),
+      this.#mountRootfs(container).then(() => this.#writeSpec(container, placement)),
       this.#writeFiles(container, placement),
     ]);
-    await this.#writeSpec(container, placement);
   }
 
   async #plumb(placement: Placement): Promise<void> {
@@ -307,17 +306,12 @@ export class Launcher {
   }
 
   /**
-   * The second half, behind the answer: processes, mounts, interfaces and the namespace. Repeatable.
-   * @param processesDeleted when that has begun already
+   * The second half, behind the answer: mounts, interfaces and the namespace. Repeatable. What runc keeps is deleted
+   * apart from this, because nobody has to wait for it but the container's next start.
    */
-  async cleanUp(
-    id: ContainerId,
-    endpoints: readonly EndpointRecord[],
-    processesDeleted: Promise<void> = this.#parts.runtime.delete(id),
-  ): Promise<void> {
+  async cleanUp(id: ContainerId, endpoints: readonly EndpointRecord[]): Promise<void> {
     const sandbox = this.#parts.sandboxes.ownedBy(id);
     await allOrFirstError([
-      processesDeleted,
       this.#parts.runtime.forgetExit(id),
       this.#unmount(id),
       this.#removeSandbox(sandbox, endpoints),
@@ -359,7 +353,7 @@ export class Launcher {
 
   /** Deletes the container's folder with everything it wrote, and what runc could not delete before. */
   async deleteFolder(id: ContainerId): Promise<void> {
-    await this.#parts.runtime.deleteLeftover(id);
+    if (!this.#parts.runtime.isDeleting(id)) await this.#parts.runtime.deleteLeftover(id);
     await this.#unmount(id);
     try {
       await rm(this.folder(id), { recursive: true, force: true });

@@ -35,6 +35,7 @@ export interface CreateOptions {
 
 const EXIT_POLL_MS = 20;
 const FIFO_POLL_MS = 1;
+const FIFO_EAGER_ATTEMPTS = 20;
 /** How long a runtime may go on making a container that nobody waits for any more. */
 const ABANDONED_CREATE_MS = 10_000;
 
@@ -43,6 +44,7 @@ export class Runtime {
   /** Where conmon writes exit codes: one file for each container, named by its id. */
   readonly exitFolder: string;
   readonly #stateFolder: string;
+  readonly #deletions = new Map<ContainerId, Promise<void>>();
 
   private constructor(options: RuntimeOptions) {
     this.#options = options;
@@ -129,20 +131,43 @@ export class Runtime {
     if (!existsSync(path)) return this.#runc(['start', id]);
     // Without O_NONBLOCK this would wait for ever where the other end has died.
     await using fifo = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    for (let isAlive = true; !(await hasData(fifo)); ) {
+    for (let isAlive = true, attempt = 0; !(await hasData(fifo)); attempt++) {
       // Only a process that was dead before we looked once more for its byte has not written one.
       if (!isAlive) {
         throw internal('start-failed', 'the container process died before it was started', { id });
       }
       isAlive = isProcessAlive(pid);
-      if (isAlive) await sleep(FIFO_POLL_MS);
+      // It is about to write as soon as it sees us, which takes less than a timer.
+      if (isAlive && attempt > FIFO_EAGER_ATTEMPTS) await sleep(FIFO_POLL_MS);
     }
     await rm(path, { force: true });
   }
 
-  /** Removes what runc keeps of a container, killing what still runs of it; unknown is fine. */
-  async delete(id: ContainerId): Promise<void> {
-    await this.#runc(['delete', '--force', id]);
+  /**
+   * Removes what runc keeps of a container, killing what still runs of it; unknown is fine. Calls that come while it is
+   * under way share it.
+   */
+  delete(id: ContainerId): Promise<void> {
+    const underWay = this.#deletions.get(id);
+    if (underWay) return underWay;
+    const deletion = this.#runc(['delete', '--force', id]).finally(() => this.#deletions.delete(id));
+    this.#deletions.set(id, deletion);
+    return deletion;
+  }
+
+  /** Whether the container's deletion has begun and not ended. */
+  isDeleting(id: ContainerId): boolean {
+    return this.#deletions.has(id);
+  }
+
+  /** Containers of which runc keeps something. */
+  async known(): Promise<ContainerId[]> {
+    return (await readdir(this.#stateFolder)) as ContainerId[];
+  }
+
+  /** Resolves when no deletion is under way. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#deletions.values());
   }
 
   /** The conmon processes that belong to this runtime's folder, by their containers. */
@@ -181,6 +206,8 @@ export class Runtime {
 
   /** As {@link delete}, for a container that should be unknown and is not: deleting it failed before. */
   async deleteLeftover(id: ContainerId): Promise<void> {
+    // One that is under way may fail as well, and then it is this one's turn.
+    await this.#deletions.get(id)?.catch(() => undefined);
     if (existsSync(join(this.#stateFolder, id))) await this.delete(id);
   }
 
