@@ -5,35 +5,17 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { after, afterEach, before, describe, type TestContext, test } from 'node:test';
+import { afterEach, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FaultyPrograms } from './lab/faulty-programs.ts';
+import { openFaultyStory } from './lab/faulty-programs.ts';
 import { expectSameInventory, processes, takeInventory } from './lab/inventory.ts';
-import { engineUnderTest, Lab } from './lab/lab.ts';
+import { engineUnderTest } from './lab/lab.ts';
 import { eventually, image, inspect } from './lab/story.ts';
 
 const aboutOurs = { skip: engineUnderTest === 'dockerd' && 'about our daemon alone' };
 
-const lab = await Lab.create();
-after(() => lab.close());
-let failed = false;
-afterEach((context) => {
-  failed ||= !(context as TestContext).passed;
-  programs.clear();
-});
-after(() => {
-  if (failed) process.stdout.write(`log of the engine:\n${lab.engine.log()}\n`);
-});
-const programs = new FaultyPrograms(lab);
-await lab.startEngine(programs.engineOptions(lab.env.PATH ?? ''));
-await lab.importBusybox();
-// Everything an engine makes only once exists from here on.
-await lab.docker(`run --rm ${image} true`);
-const clean = await eventually(async () => {
-  const inventory = await takeInventory(lab, lab.engine);
-  assert.doesNotMatch(inventory.links?.join() ?? '', /veth/, 'the kernel is still at it');
-  return inventory;
-});
+const { lab, programs, clean } = await openFaultyStory();
+afterEach(() => programs.clear());
 
 interface Answer {
   readonly Id: string;

@@ -3,34 +3,18 @@
  * the caller is told what went wrong first, everything is as it was, and the next start works.
  */
 import assert from 'node:assert/strict';
-import { after, afterEach, describe, type TestContext, test } from 'node:test';
-import { type Fault, FaultyPrograms } from './lab/faulty-programs.ts';
+import { afterEach, describe, test } from 'node:test';
+import { type Fault, openFaultyStory } from './lab/faulty-programs.ts';
 import { expectSameInventory, inventoryDifference, takeInventory } from './lab/inventory.ts';
-import { engineUnderTest, Lab } from './lab/lab.ts';
+import { engineUnderTest } from './lab/lab.ts';
 import { addressOf, eventually, image, inspect } from './lab/story.ts';
 
 const aboutOurs = { skip: engineUnderTest === 'dockerd' && 'about our daemon alone' };
 
-const lab = await Lab.create();
-after(() => lab.close());
-let failed = false;
-afterEach(async (context) => {
+const { lab, programs, clean } = await openFaultyStory();
+afterEach(async () => {
   // Of a test that failed half way.
   for (const name of ['victim', 'homeless', 'sticky']) await remove(name);
-  failed ||= !(context as TestContext).passed;
-});
-after(() => {
-  if (failed) process.stdout.write(`log of the engine:\n${lab.engine.log()}\n`);
-});
-const programs = new FaultyPrograms(lab);
-await lab.startEngine(programs.engineOptions(lab.env.PATH ?? ''));
-await lab.importBusybox();
-// Everything an engine makes only once exists from here on.
-await lab.docker(`run --rm ${image} true`);
-const clean = await eventually(async () => {
-  const inventory = await takeInventory(lab, lab.engine);
-  assert.doesNotMatch(inventory.links?.join() ?? '', /veth/, 'the kernel is still at it');
-  return inventory;
 });
 
 interface Problem {

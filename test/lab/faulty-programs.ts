@@ -2,10 +2,13 @@
  * Stand-ins for runc and conmon that do what the real ones do until they are told to fail. The engine under test
  * gets them by `--default-runtime` and by its PATH, and knows nothing of them.
  */
+import assert from 'node:assert/strict';
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EngineOptions } from './engine.ts';
+import { type Inventory, takeInventory } from './inventory.ts';
 import type { Lab } from './lab.ts';
+import { eventually, image, openStory } from './story.ts';
 
 /** What goes wrong, by the program and the verb at which it does. */
 export type Fault =
@@ -97,4 +100,29 @@ export class FaultyPrograms {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }
+}
+
+/** A story whose engine runs containers with programs that can be made to fail. */
+export interface FaultyStory {
+  readonly lab: Lab;
+  readonly programs: FaultyPrograms;
+  /** What there is before the first container of the story. */
+  readonly clean: Inventory;
+}
+
+export async function openFaultyStory(): Promise<FaultyStory> {
+  let programs: FaultyPrograms | undefined;
+  const lab = await openStory((lab) => {
+    programs = new FaultyPrograms(lab);
+    return programs.engineOptions(lab.env.PATH ?? '');
+  });
+  assert.ok(programs);
+  // Everything an engine makes only once exists from here on.
+  await lab.docker(`run --rm ${image} true`);
+  const clean = await eventually(async () => {
+    const inventory = await takeInventory(lab, lab.engine);
+    assert.doesNotMatch(inventory.links?.join() ?? '', /veth/, 'the kernel is still at it');
+    return inventory;
+  });
+  return { lab, programs, clean };
 }

@@ -12,7 +12,7 @@ export const image = 'busybox';
  * Makes the lab of a test file and closes it after the file's last test. When a test failed, the engine's log is
  * written to standard output, which the test runner shows with the failure.
  */
-export async function openStory(options: EngineOptions = {}): Promise<Lab> {
+export async function openStory(options: EngineOptions | ((lab: Lab) => EngineOptions) = {}): Promise<Lab> {
   const lab = await Lab.create();
   let failed = false;
   afterEach((context) => {
@@ -22,7 +22,7 @@ export async function openStory(options: EngineOptions = {}): Promise<Lab> {
     if (failed) process.stdout.write(`log of ${lab.engine.kind}:\n${lab.engine.log()}\n`);
     await lab.close();
   });
-  await lab.startEngine(options);
+  await lab.startEngine(typeof options === 'function' ? options(lab) : options);
   await lab.importBusybox(`${image}:latest`);
   return lab;
 }

@@ -51,4 +51,4 @@ export {
 export { formatNetworkMode, parseNetworkMode } from './model/network-mode.ts';
 export type { NetworkOptions, Networks } from './networks/networks.ts';
 export { findProgram } from './runtime/find-program.ts';
-export type { LogEntry, ReadLogsOptions } from './runtime/logs.ts';
+export { type LogEntry, parseTimestampNs, type ReadLogsOptions } from './runtime/logs.ts';

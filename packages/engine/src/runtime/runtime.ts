@@ -172,11 +172,14 @@ export class Runtime {
 
   /** The conmon processes that belong to this runtime's folder, by their containers. */
   async monitors(): Promise<Map<ContainerId, number>> {
+    const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
     const monitors = new Map<ContainerId, number>();
-    for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)) {
-      const id = await this.#monitoredBy(pid);
-      if (id) monitors.set(id, pid);
-    }
+    await Promise.all(
+      pids.map(async (pid) => {
+        const id = await this.#monitoredBy(pid);
+        if (id) monitors.set(id, pid);
+      }),
+    );
     return monitors;
   }
 
