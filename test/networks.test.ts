@@ -103,6 +103,15 @@ test('--bip and --mtu decide address, pool and packet size of the default bridge
   assert.match((await other.run('ip addr show docker0')).stdout, /inet 10\.55\.0\.1\/24 /);
 });
 
+test('the default bridge takes the first pool that the host does not use itself', async () => {
+  await using other = await Lab.create();
+  // An on-link route takes the first pool, a name server behind the gateway the second.
+  await other.run('ip route add 172.17.8.0/24 dev eth0');
+  await other.run(['sh', '-c', 'echo nameserver 172.18.5.5 > /etc/resolv.conf']);
+  await other.startEngine();
+  assert.match((await other.run('ip -br -4 address show docker0')).stdout, / 172\.19\.0\.1\/16/);
+});
+
 test('--bridge=none leaves out the default bridge', async () => {
   await using other = await Lab.create();
   await other.startEngine({ args: ['--bridge', 'none'] });

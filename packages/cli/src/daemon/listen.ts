@@ -10,8 +10,8 @@ export type Address =
 
 /** Parses `unix:///path` or `tcp://address:port`. @throws Error naming the text and what is allowed */
 export function parseListenAddress(text: string): Address {
-  const unix = /^(?:unix|fd):\/\/(\/.+)$/.exec(text);
-  if (unix && text.startsWith('unix')) return { kind: 'unix', path: unix[1]! };
+  const unix = /^unix:\/\/(\/.+)$/.exec(text);
+  if (unix) return { kind: 'unix', path: unix[1]! };
   const tcp = /^tcp:\/\/(\[[^\]]+\]|[^:/]+):(\d{1,5})$/.exec(text);
   if (tcp && Number(tcp[2]) <= 65535)
     return { kind: 'tcp', host: tcp[1]!.replace(/[[\]]/g, ''), port: Number(tcp[2]) };

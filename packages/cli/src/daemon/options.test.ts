@@ -50,6 +50,10 @@ describe("the daemon's options", () => {
     assert.deepEqual(options.dns, ['192.0.2.1']);
   });
 
+  it('may name what is not supported as long as they do not ask for it', () => {
+    assert.equal(parse('--ipv6=false', '--ip', '0.0.0.0').ipv6, false);
+  });
+
   it('come from a file with the same keys', () => {
     const path = configFile({
       hosts: ['unix:///c'],
@@ -67,6 +71,8 @@ describe("the daemon's options", () => {
       [['--nope'], /--nope/],
       [['stray'], /stray/],
       [['--mtu', 'x'], /--mtu x: it should be a whole number/],
+      [['--ipv6'], /--ipv6: .*not supported/],
+      [['--ip', '127.0.0.1'], /--ip 127.0.0.1: .*only 0.0.0.0/],
       [['--mtu', '10'], /--mtu 10: it should be from 68 to 65535/],
       [['--icc=maybe'], /--icc maybe: it should be true or false/],
       [['--log-level', 'loud'], /--log-level loud: .*debug, info/],

@@ -62,6 +62,13 @@ export const optionSpecs = {
     fallback: true,
     description: 'let containers on the default bridge talk to each other',
   },
+  ip: {
+    kind: 'text',
+    fallback: '0.0.0.0',
+    description:
+      'address that published ports are bound to; publishing is not supported yet, so no other is taken',
+  },
+  ipv6: { kind: 'boolean', fallback: false, description: 'IPv6 on the default bridge; not supported yet' },
   'ip-forward': { kind: 'boolean', fallback: true, description: 'turn IPv4 forwarding on where it is off' },
   'ip-masq': { kind: 'boolean', fallback: true, description: "give outbound traffic the host's address" },
   dns: { kind: 'list', description: 'name server for containers' },
@@ -124,6 +131,14 @@ export function parseDaemonOptions(argv: readonly string[]): ParsedCommandLine {
   const options = withFallbacks({ ...file, ...flags });
   if (!logLevels.includes(options['log-level'])) {
     throw new OptionError(`--log-level ${options['log-level']}: it should be one of ${logLevels.join(', ')}`);
+  }
+  // Taken for the sake of who starts dockerd with them, and refused rather than ignored where they ask for something.
+  if (options.ipv6)
+    throw new OptionError('--ipv6: IPv6 on the default bridge is not supported by this version');
+  if (options.ip !== '0.0.0.0') {
+    throw new OptionError(
+      `--ip ${options.ip}: publishing ports is not supported by this version, only 0.0.0.0 is taken`,
+    );
   }
   if (options.mtu < 68 || options.mtu > 65535) {
     throw new OptionError(`--mtu ${options.mtu}: it should be from 68 to 65535 bytes`);

@@ -3,12 +3,16 @@
  * Decisions come from `model` and `ipam`, kernel objects from the drivers; this module keeps both in step with the
  * store, which is written first.
  */
+import { readFile } from 'node:fs/promises';
 import {
+  addressBits,
   formatAddress,
   formatSubnet,
   mustParseAddress,
   mustParseSubnet,
+  parseAddress,
   type Subnet,
+  subnetOf,
 } from '../base/address.ts';
 import { internal, invalid, notFound } from '../base/errors.ts';
 import { type ContainerId, type EndpointId, type NetworkId, newId, type SandboxId } from '../base/ids.ts';
@@ -31,6 +35,7 @@ import {
   type NetworkRecord,
   type SubnetConfig,
 } from '../model/network.ts';
+import { parseResolvConf } from '../model/network-files.ts';
 import type { Store } from '../store/store.ts';
 import { LinkReaper } from './link-reaper.ts';
 
@@ -137,7 +142,15 @@ export class Networks {
   async #subnetsInUse(): Promise<Subnet[]> {
     const routes = await this.#kernel.changes.run('onLinkRoutes');
     const ours = this.list().flatMap((network) => network.subnets.map(({ subnet }) => subnet));
-    return [...routes, ...ours].map(mustParseSubnet);
+    const nameservers = parseResolvConf(
+      await readFile('/etc/resolv.conf', 'utf8').catch(() => ''),
+    ).nameservers;
+    const servers = nameservers.flatMap((server) => parseAddress(server) ?? []);
+    return [
+      ...[...routes, ...ours].map(mustParseSubnet),
+      // A server behind a gateway has no route of its own, and would vanish behind a bridge of the same subnet.
+      ...servers.map((server) => subnetOf(server, addressBits[server.family])),
+    ];
   }
 
   async #restoreBridgeNetwork(network: NetworkRecord): Promise<void> {
