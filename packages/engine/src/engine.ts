@@ -8,6 +8,7 @@ import { type Log, silentLog } from './base/log.ts';
 import { UndoStack } from './base/undo-stack.ts';
 import { Containers } from './containers/containers.ts';
 import { Launcher } from './containers/launcher.ts';
+import { Lifecycle } from './containers/lifecycle.ts';
 import { ContainerRegistry } from './containers/registry.ts';
 import { Events } from './events.ts';
 import { ImageStore } from './images/image-store.ts';
@@ -124,13 +125,14 @@ export class Engine implements AsyncDisposable {
         ...(options.hostGateway ? { hostGateway: options.hostGateway } : {}),
       },
     );
-    const containers = new Containers({ registry, launcher, networks, images, runtime, events, log });
-    await containers.restore();
+    const lifecycle = new Lifecycle({ registry, launcher, networks, images, runtime, events, log });
+    const containers = new Containers({ lifecycle, registry, launcher, networks, images, events });
+    await lifecycle.restore();
     await sandboxes.sweep();
     await networks.removeUnclaimedLinks();
     undo.keep();
     return new Engine({ options, id, networks, containers, images, events }, async () => {
-      await containers.close();
+      await lifecycle.close();
       await networks.close();
       await closeAttachments();
       await closeKernel(kernel);

@@ -133,8 +133,6 @@ export interface ContainerRecord {
   readonly endpointIds: readonly EndpointId[];
   /** Set as soon as removal begins, so that a crash in the middle is finished at the next start. */
   readonly removing?: boolean;
-  /** Signal that `docker stop` or `kill` sent last; a later restart policy looks at it. */
-  readonly stoppedByUser?: boolean;
 }
 
 export function isRunning(container: ContainerRecord): boolean {

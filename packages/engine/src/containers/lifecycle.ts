@@ -1,0 +1,283 @@
+/**
+ * How containers come up and go down: starts, ends and removals, one after another for each container, and what is
+ * owed to those who wait or are attached; and finding out what became of them while no daemon was there.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { conflict, EngineError, messageOf, notModified } from '../base/errors.ts';
+import type { ContainerId, ImageId } from '../base/ids.ts';
+import { KeyedLock } from '../base/keyed-lock.ts';
+import type { Log } from '../base/log.ts';
+import { nowText } from '../base/time.ts';
+import type { Events } from '../events.ts';
+import type { ImageStore } from '../images/image-store.ts';
+import { type ContainerRecord, isRunning } from '../model/container.ts';
+import type { NetworkRecord } from '../model/network.ts';
+import type { Networks } from '../networks/networks.ts';
+import { ExitWatcher } from '../runtime/exit-watcher.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import { AttachStreams } from './attach-streams.ts';
+import { emitContainerEvent, emitNetworkEvent } from './container-events.ts';
+import { isStillAlive } from './container-process.ts';
+import type { Launcher } from './launcher.ts';
+import type { ContainerRegistry } from './registry.ts';
+import { Waiters } from './waiters.ts';
+
+export interface LifecycleParts {
+  readonly registry: ContainerRegistry;
+  readonly launcher: Launcher;
+  readonly networks: Networks;
+  readonly images: ImageStore;
+  readonly runtime: Runtime;
+  readonly events: Events;
+  readonly log: Log;
+}
+
+/** How often running containers are looked at, in case one's conmon was killed and cannot tell of its end. */
+const LIVENESS_INTERVAL_MS = 10_000;
+/** How long conmon may take to write down the end of a process that is gone. */
+const EXIT_CODE_PATIENCE_MS = 1_000;
+/** Exit code of a container whose end nobody saw. */
+const UNKNOWN_EXIT_CODE = 255;
+
+export class Lifecycle {
+  readonly waiters = new Waiters();
+  readonly attachStreams = new AttachStreams();
+  readonly #parts: LifecycleParts;
+  readonly #locks = new KeyedLock();
+  #exits: ExitWatcher | undefined;
+  #livenessTimer: NodeJS.Timeout | undefined;
+
+  constructor(parts: LifecycleParts) {
+    this.#parts = parts;
+  }
+
+  /** Finds out what became of each container while no daemon was there, and from then on sees their ends. */
+  async restore(): Promise<void> {
+    this.#exits = new ExitWatcher(this.#parts.runtime.exitFolder, (id) => void this.#onExit(id));
+    const monitors = await this.#parts.runtime.monitors();
+    for (const { id } of this.#parts.registry.list()) {
+      const monitor = monitors.get(id);
+      monitors.delete(id);
+      const restored = this.#restore(id, monitor);
+      // A start that goes on without us may take its time, and others need not wait for it.
+      const isHalfStarted = monitor !== undefined && !isRunning(this.#parts.registry.get(id));
+      if (!isHalfStarted) await restored;
+    }
+    // Their containers were removed.
+    for (const [id, monitor] of monitors) void this.#restore(id, monitor);
+    for (const id of await this.#parts.runtime.known()) {
+      if (!this.#parts.registry.find(id) && !monitors.has(id)) this.#deleteProcesses(id);
+    }
+    for (const id of await ExitWatcher.scan(this.#parts.runtime.exitFolder)) void this.#onExit(id);
+    await this.collectImages();
+    this.#livenessTimer = setInterval(() => void this.#checkLiveness(), LIVENESS_INTERVAL_MS).unref();
+  }
+
+  /** @param monitor process id of the conmon that was found, perhaps on its way to make the container */
+  async #restore(id: ContainerId, monitor: number | undefined): Promise<void> {
+    try {
+      await this.#locks.run(id, () => this.#restoreOne(id, monitor));
+    } catch (error) {
+      this.#parts.log.error({ container: id, error: messageOf(error) }, 'container not restored');
+    }
+  }
+
+  async #restoreOne(id: ContainerId, monitor: number | undefined): Promise<void> {
+    // Read now and not before: it may have ended, and been seen to, while others were restored.
+    const container = this.#parts.registry.find(id);
+    if (monitor !== undefined && !(container && isRunning(container))) {
+      await this.#parts.runtime.abandonCreate(id, monitor);
+    }
+    if (!container) return;
+    if (isRunning(container) && !container.removing) {
+      if (isStillAlive(container) && (await this.#parts.runtime.exitCode(container.id)) === undefined) return;
+      await this.#finish(container.id);
+    } else {
+      // A start that the crash cut short left pieces, and perhaps a created process.
+      this.#parts.registry.update(container.id, { sandboxId: undefined, endpointIds: [] });
+      const endpoints = await this.#parts.launcher.releaseNetwork(container.id);
+      await this.#parts.runtime.deleteLeftover(container.id);
+      await this.#parts.launcher.cleanUp(container.id, endpoints);
+    }
+    if (container.removing || container.host.autoRemove) await this.#remove(container.id);
+  }
+
+  async #checkLiveness(): Promise<void> {
+    for (const { id } of this.#parts.registry.list()) await this.look(id);
+  }
+
+  /** Stops watching; containers go on. Resolves when no operation is under way. */
+  async close(): Promise<void> {
+    this.#exits?.close();
+    clearInterval(this.#livenessTimer);
+    await this.#locks.idle();
+    await this.#parts.runtime.settled();
+  }
+
+  /** @throws notModified when it runs already, conflict when it is being removed */
+  start(id: ContainerId): Promise<void> {
+    return this.#locks.run(id, () => this.#start(id));
+  }
+
+  async #start(id: ContainerId): Promise<void> {
+    const { registry, launcher, events } = this.#parts;
+    const container = registry.get(id);
+    if (isRunning(container)) throw notModified('already-running', `container ${id} is already running`);
+    if (container.removing) {
+      throw conflict('being-removed', `Container ${id} is marked for removal and cannot be started`);
+    }
+    try {
+      const running = await launcher.launch(container, (bundle) =>
+        this.attachStreams.connectWaiting(id, bundle),
+      );
+      for (const network of this.#networksOf(running)) emitNetworkEvent(events, 'connect', network, running);
+      emitContainerEvent(events, 'start', running);
+    } catch (error) {
+      await this.#startFailed(id, error);
+      throw error;
+    }
+    // conmon may have written the end down before the record said that it runs.
+    if ((await this.#parts.runtime.exitCode(id)) !== undefined) void this.#onExit(id);
+  }
+
+  async #startFailed(id: ContainerId, error: unknown): Promise<void> {
+    const { registry, log } = this.#parts;
+    const message = messageOf(error);
+    const exitCode = exitCodeOfFailedStart(error);
+    log.warn({ container: id, error: message }, 'container did not start');
+    this.attachStreams.endWaiting(id);
+    this.waiters.notify(id, 'exit', { exitCode, error: message });
+    try {
+      const container = registry.updateState(id, { exitCode, error: message });
+      if (container.host.autoRemove) await this.#remove(id);
+    } catch (consequence) {
+      // The caller is told what came first.
+      log.error({ container: id, error: messageOf(consequence) }, 'a failed start could not be recorded');
+    }
+  }
+
+  /** conmon wrote down the end of a container, or its process is gone. */
+  async #onExit(id: ContainerId): Promise<void> {
+    try {
+      await this.#locks.run(id, async () => {
+        const container = this.#parts.registry.find(id);
+        if (!container || !isRunning(container)) {
+          // The end of a start that was taken back, or of a container that was removed before conmon wrote.
+          await this.#parts.runtime.forgetExit(id);
+          return;
+        }
+        // The news may be of an earlier life, whose exit file was just deleted.
+        if ((await this.#parts.runtime.exitCode(id)) === undefined && isStillAlive(container)) return;
+        await this.#finish(id);
+        if (container.host.autoRemove && this.#parts.registry.find(id)) await this.#remove(id);
+      });
+    } catch (error) {
+      this.#parts.log.error(
+        { container: id, error: messageOf(error) },
+        'cleaning up after a container failed',
+      );
+    }
+  }
+
+  /** The way down of a container whose program has ended. */
+  async #finish(id: ContainerId): Promise<void> {
+    const { registry, launcher, runtime, events } = this.#parts;
+    const before = registry.get(id);
+    // conmon writes the end down after the last output, for which it waits as long as a client does not read.
+    this.attachStreams.releaseAll(id);
+    const exitCode = (await runtime.awaitExitCode(id, EXIT_CODE_PATIENCE_MS)) ?? UNKNOWN_EXIT_CODE;
+    const networks = this.#networksOf(before);
+    const endpoints = await launcher.releaseNetwork(id);
+    const container = registry.update(id, {
+      sandboxId: undefined,
+      endpointIds: [],
+      state: {
+        ...before.state,
+        status: 'exited',
+        pid: 0,
+        processStartTime: undefined,
+        exitCode,
+        oomKilled: existsSync(join(launcher.folder(id), 'oom')),
+        finishedAt: nowText(),
+      },
+    });
+    emitContainerEvent(events, 'die', container, { exitCode: String(exitCode) });
+    for (const network of networks) emitNetworkEvent(events, 'disconnect', network, container);
+    this.waiters.notify(id, 'exit', { exitCode });
+    this.#deleteProcesses(id);
+    await launcher.cleanUp(id, endpoints);
+  }
+
+  /** Has runc forget an ended container; whoever starts it again waits for that. */
+  #deleteProcesses(id: ContainerId): void {
+    this.#parts.runtime.delete(id).catch((error) => {
+      this.#parts.log.error({ container: id, error: messageOf(error) }, 'what runc keeps was not deleted');
+    });
+  }
+
+  #networksOf(container: ContainerRecord): NetworkRecord[] {
+    return container.endpointIds.flatMap((id) => {
+      const endpoint = this.#parts.networks.endpoint(id);
+      return (endpoint && this.#parts.networks.get(endpoint.networkId)) ?? [];
+    });
+  }
+
+  /**
+   * Removes a container that does not run, with everything that belongs to it; one that is gone is fine.
+   * @returns false when it runs
+   */
+  remove(id: ContainerId): Promise<boolean> {
+    return this.#locks.run(id, async () => {
+      const container = this.#parts.registry.find(id);
+      if (container && isRunning(container)) return false;
+      if (container) await this.#remove(id);
+      return true;
+    });
+  }
+
+  async #remove(id: ContainerId): Promise<void> {
+    const { registry, launcher, events } = this.#parts;
+    const container = registry.get(id);
+    if (!container.removing) registry.update(id, { removing: true });
+    await launcher.deleteFolder(id);
+    registry.delete(id);
+    await this.collectImages();
+    emitContainerEvent(events, 'destroy', container);
+    this.attachStreams.endWaiting(id);
+    this.waiters.notify(id, 'removed', { exitCode: container.state.exitCode });
+  }
+
+  /** Looks whether a container that counts as running has ended unseen, and sees to its end then. */
+  async look(id: ContainerId): Promise<void> {
+    const container = this.#parts.registry.find(id);
+    if (container && isRunning(container) && !isStillAlive(container)) await this.#onExit(id);
+  }
+
+  /** Resolves when what is under way with the container is done, its clean-up included. */
+  settled(id: ContainerId): Promise<void> {
+    return this.#locks.run(id, async () => {});
+  }
+
+  /** The containers that are made from an image. */
+  usersOf(image: ImageId): { readonly id: string; readonly running: boolean }[] {
+    return this.#parts.registry
+      .list()
+      .filter((container) => container.imageId === image)
+      .map((container) => ({ id: container.id, running: isRunning(container) }));
+  }
+
+  /** Lets go of removed images that no container needs any more. */
+  async collectImages(): Promise<void> {
+    await this.#parts.images.collect((id) => this.usersOf(id));
+  }
+}
+
+/** By Docker's convention 127 is a missing program and 126 one that cannot be executed. */
+function exitCodeOfFailedStart(error: unknown): number {
+  if (!(error instanceof EngineError && error.code === 'runtime-failed')) return 128;
+  const { message } = error;
+  if (/executable file not found|no such file or directory/.test(message)) return 127;
+  if (/permission denied|is a directory/.test(message)) return 126;
+  return 128;
+}
