@@ -2,15 +2,20 @@
  * The engine inside a program of one's own, without a daemon and without HTTP. Run it as root, where no other engine
  * manages the network:
  *
- *     node examples/embed.ts ROOTFS.TAR FOLDER
+ *     node examples/embed.ts ROOTFS.TAR FOLDER [CGROUP]
  */
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { containerRequest, Engine } from '@seaway/engine';
 
-const [rootfs = 'rootfs.tar', folder = '/var/lib/embedded'] = process.argv.slice(2);
+const [rootfs = 'rootfs.tar', folder = '/var/lib/embedded', cgroupParent = '/embedded'] =
+  process.argv.slice(2);
 
-await using engine = await Engine.open({ dataRoot: join(folder, 'data'), execRoot: join(folder, 'exec') });
+await using engine = await Engine.open({
+  dataRoot: join(folder, 'data'),
+  execRoot: join(folder, 'exec'),
+  cgroupParent,
+});
 await engine.images.import(createReadStream(rootfs), { reference: 'busybox' });
 
 const server = await engine.containers.create(

@@ -15,7 +15,7 @@ test('the example runs two containers without a daemon and removes them', async 
   await using lab = await Lab.create();
   const rootfs = join(lab.directory, 'rootfs.tar');
   await writeFile(rootfs, await busyboxRootfs());
-  const { stdout } = await lab.run([process.execPath, example, rootfs, '/run/embedded']);
+  const { stdout } = await lab.run([process.execPath, example, rootfs, '/run/embedded', `/${lab.id}`]);
   assert.match(stdout, /^web listens on 172\.17\.0\.2\n/);
   assert.match(stdout, /the client ended with 0 and wrote:\n.*hello from the container/s);
 
