@@ -44,7 +44,6 @@ const c = {
 } as const;
 
 /** Address families. Source: linux/socket.h. */
-export const AF_UNSPEC = 0;
 export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_BRIDGE = 7;
@@ -52,8 +51,6 @@ export const AF_INET6 = 10;
 export const AF_NETLINK = 16;
 
 /** Socket types and flags. Source: linux/net.h. */
-export const SOCK_STREAM = 1;
-export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
 export const SOCK_SEQPACKET = 5;
 export const SOCK_NONBLOCK = 0o4000;
@@ -61,13 +58,10 @@ export const SOCK_CLOEXEC = 0o2000000;
 
 /** Socket options. Source: asm-generic/socket.h, linux/netlink.h. */
 export const SOL_SOCKET = 1;
-export const SO_RCVBUF = 8;
-export const SO_RCVTIMEO = 20;
 export const SO_RCVBUFFORCE = 33;
 export const SOL_NETLINK = 270;
 
 /** Message flags. Source: linux/socket.h. */
-export const MSG_PEEK = 0x2;
 export const MSG_TRUNC = 0x20;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_NOSIGNAL = 0x4000;
@@ -75,13 +69,10 @@ export const MSG_NOSIGNAL = 0x4000;
 /** poll(2) events. Source: asm-generic/poll.h. */
 export const POLLIN = 0x1;
 export const POLLRDHUP = 0x2000;
-export const POLLERR = 0x8;
 export const POLLHUP = 0x10;
-export const POLLNVAL = 0x20;
 
 /** open(2) flags. O_DIRECTORY differs between x86-64 and arm64 and is left out. */
 export const O_RDONLY = 0;
-export const O_RDWR = 2;
 export const O_CREAT = 0o100;
 export const O_EXCL = 0o200;
 export const O_NONBLOCK = 0o4000;

@@ -22,7 +22,6 @@ export const NLMSG_OVERRUN = 4;
 
 /** Flags of requests. */
 export const NLM_F_REQUEST = 0x1;
-export const NLM_F_MULTI = 0x2;
 export const NLM_F_ACK = 0x4;
 /** The dump was not taken at one moment: something changed between two of its parts. */
 export const NLM_F_DUMP_INTR = 0x10;
