@@ -32,10 +32,12 @@ export {
   type BindMount,
   type ContainerConfig,
   type ContainerRecord,
+  defaultShmSizeBytes,
   type EndpointSettings,
   type HostConfig,
   isRunning,
   type NetworkMode,
+  noEndpointSettings,
   type ResourceLimits,
   zeroTime,
 } from './model/container.ts';

@@ -11,6 +11,7 @@ import {
   isRunning,
   mustParseSubnet,
   type NetworkRecord,
+  noEndpointSettings,
   shortId,
 } from '@seaway/engine';
 import type { ApiVersion } from '../http/version.ts';
@@ -270,8 +271,6 @@ function toDockerNetworkSettings(engine: Engine, container: ContainerRecord, ver
   };
 }
 
-const noSettings: EndpointSettings = { aliases: [], links: [], driverOptions: {}, gatewayPriority: 0 };
-
 function toDockerNetworks(engine: Engine, container: ContainerRecord, version: ApiVersion) {
   const mode = container.host.networkMode;
   if (mode.kind === 'container') return {};
@@ -283,7 +282,7 @@ function toDockerNetworks(engine: Engine, container: ContainerRecord, version: A
         .list()
         .find((candidate) => candidate.name === name || candidate.id === name);
       const endpoint = endpoints.find((candidate) => candidate.networkId === network?.id);
-      const settings = container.networks[name] ?? noSettings;
+      const settings = container.networks[name] ?? noEndpointSettings;
       return [name, toDockerEndpoint(container, settings, network, endpoint, version)];
     }),
   );

@@ -3,6 +3,7 @@ import {
   type BindMount,
   type ContainerConfig,
   type CreateRequest,
+  defaultShmSizeBytes,
   type EndpointSettings,
   findConflict,
   type HostConfig,
@@ -20,7 +21,6 @@ import type {
 import { refuseUnsupported } from './refused-options.ts';
 
 const MIN_MEMORY_BYTES = 6 * 1024 * 1024;
-const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 
 /** From this version on a create request may name several networks, each with a MAC address of its own. */
 const SEVERAL_NETWORKS: ApiVersion = 144;
@@ -158,7 +158,7 @@ function parseHostConfig(docker: DockerHostConfig): HostConfig {
     extraHosts,
     groupAdd: docker.GroupAdd ?? [],
     utsMode: parseUtsMode(docker.UTSMode ?? ''),
-    shmSizeBytes: docker.ShmSize || DEFAULT_SHM_BYTES,
+    shmSizeBytes: docker.ShmSize || defaultShmSizeBytes,
     sysctls: docker.Sysctls ?? {},
     securityOpt: docker.SecurityOpt ?? [],
     rlimits: (docker.Ulimits ?? []).map(({ Name, Soft, Hard }) => ({ name: Name, soft: Soft, hard: Hard })),

@@ -1,3 +1,4 @@
+import { defaultShmSizeBytes, noEndpointSettings } from '../model/container.ts';
 import { parseNetworkMode } from '../model/network-mode.ts';
 import type { CreateRequest } from './plan-container.ts';
 
@@ -60,7 +61,7 @@ export function containerRequest(options: ContainerOptions): CreateRequest {
       extraHosts: [],
       groupAdd: [],
       utsMode: 'private',
-      shmSizeBytes: 64 * 1024 * 1024,
+      shmSizeBytes: defaultShmSizeBytes,
       sysctls: {},
       securityOpt: [],
       rlimits: [],
@@ -68,9 +69,6 @@ export function containerRequest(options: ContainerOptions): CreateRequest {
       resources: {},
       cgroupParent: '',
     },
-    networks:
-      networkMode.kind === 'network'
-        ? { [networkMode.network]: { aliases: [], links: [], driverOptions: {}, gatewayPriority: 0 } }
-        : {},
+    networks: networkMode.kind === 'network' ? { [networkMode.network]: noEndpointSettings } : {},
   };
 }

@@ -94,7 +94,7 @@ export class Containers {
 
   /** The containers that are made from an image. */
   usersOf(image: ImageId): { readonly id: string; readonly running: boolean }[] {
-    return this.#parts.lifecycle.usersOf(image);
+    return this.#parts.registry.usersOf(image);
   }
 
   /** `container:NAME` is kept as the id that the name means now; whether that runs is asked at start. */

@@ -7,8 +7,8 @@ import { existsSync } from 'node:fs';
 import { chmod, chown, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno, processStartTime } from '@seaway/linux';
-import { conflict, internal, messageOf, notFound } from '../base/errors.ts';
-import type { ContainerId } from '../base/ids.ts';
+import { conflict, internal, messageOf } from '../base/errors.ts';
+import type { ContainerId, SandboxId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import { nowText } from '../base/time.ts';
 import { UndoStack } from '../base/undo-stack.ts';
@@ -53,7 +53,7 @@ type Placement =
       readonly ipv6: boolean;
     }
   | { readonly kind: 'joined'; readonly owner: ContainerRecord }
-  | { readonly kind: 'host'; readonly endpoints: readonly EndpointRecord[] };
+  | { readonly kind: 'host' };
 
 export class Launcher {
   readonly #parts: LauncherParts;
@@ -104,8 +104,8 @@ export class Launcher {
     await using undo = new UndoStack(log.child({ container: id }));
     undo.add('release sandbox', () => this.#releaseSandbox(id));
     const placement = this.#place(container);
-    const placed = registry.update(id, placementFields(placement));
-    undo.add('forget placement', () => void registry.update(id, { endpointIds: [], sandboxId: undefined }));
+    const placed = registry.update(id, { sandboxId: sandboxOf(placement) });
+    undo.add('forget placement', () => void registry.update(id, { sandboxId: undefined }));
 
     undo.add('unmount root filesystem', () => this.#unmount(id));
     undo.add('delete processes', () => runtime.delete(id));
@@ -146,20 +146,17 @@ export class Launcher {
       case 'container':
         return this.#placeJoined(container, mode.container);
       case 'host':
-        return { kind: 'host', endpoints: this.#claimEndpoints(container, ['host'], undefined) };
+        this.#claimEndpoints(container, [this.#parts.networks.resolve('host')], undefined);
+        return { kind: 'host' };
       case 'none':
       case 'network': {
         const names = mode.kind === 'none' ? ['none'] : Object.keys(container.networks);
-        const networks = names.map((name) => this.#resolveNetwork(container, name));
+        const networks = names.map((name) => this.#parts.networks.resolve(name));
         const sandbox = this.#parts.sandboxes.claim(container);
         return {
           kind: 'own',
           sandbox,
-          endpoints: this.#claimEndpoints(
-            container,
-            networks.map(({ id }) => id),
-            sandbox,
-          ),
+          endpoints: this.#claimEndpoints(container, networks, sandbox),
           ipv6: networks.some((network) => network.enableIpv6),
         };
       }
@@ -178,29 +175,16 @@ export class Launcher {
         { container: target.id },
       );
     }
-    if (target.sandboxId === undefined) return { kind: 'host', endpoints: [] };
+    if (target.sandboxId === undefined) return { kind: 'host' };
     return { kind: 'joined', owner: target };
-  }
-
-  /** At first by name; once started the network that the name meant then stays the one. */
-  #resolveNetwork(container: ContainerRecord, name: string): NetworkRecord {
-    const { networkId } = container.networks[name] ?? {};
-    if (networkId === undefined) return this.#parts.networks.resolve(name);
-    const network = this.#parts.networks.get(networkId);
-    // The default bridge may have been made anew; its name stands for it.
-    if (!network && name === 'bridge') return this.#parts.networks.resolve(name);
-    if (!network) throw notFound('network-not-found', `network ${networkId} not found`, { networkId });
-    return network;
   }
 
   #claimEndpoints(
     container: ContainerRecord,
-    references: readonly string[],
+    networks: readonly NetworkRecord[],
     sandbox: SandboxRecord | undefined,
   ): EndpointRecord[] {
-    return references.map((reference) =>
-      this.#parts.networks.claimEndpoint(this.#parts.networks.resolve(reference), container, sandbox?.id),
-    );
+    return networks.map((network) => this.#parts.networks.claimEndpoint(network, container, sandbox?.id));
   }
 
   /** Namespace and interfaces, root filesystem and configuration, and files, side by side. */
@@ -368,14 +352,14 @@ export class Launcher {
   }
 }
 
-function placementFields(placement: Placement): Pick<ContainerRecord, 'sandboxId' | 'endpointIds'> {
+function sandboxOf(placement: Placement): SandboxId | undefined {
   switch (placement.kind) {
     case 'own':
-      return { sandboxId: placement.sandbox.id, endpointIds: placement.endpoints.map(({ id }) => id) };
+      return placement.sandbox.id;
     case 'joined':
-      return { sandboxId: placement.owner.sandboxId!, endpointIds: [] };
+      return placement.owner.sandboxId;
     case 'host':
-      return { sandboxId: undefined, endpointIds: placement.endpoints.map(({ id }) => id) };
+      return undefined;
   }
 }
 

@@ -5,13 +5,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { conflict, EngineError, messageOf, notModified } from '../base/errors.ts';
-import type { ContainerId, ImageId } from '../base/ids.ts';
+import type { ContainerId } from '../base/ids.ts';
 import { KeyedLock } from '../base/keyed-lock.ts';
 import type { Log } from '../base/log.ts';
 import { nowText } from '../base/time.ts';
 import type { Events } from '../events.ts';
 import type { ImageStore } from '../images/image-store.ts';
-import { type ContainerRecord, isRunning } from '../model/container.ts';
+import { isRunning } from '../model/container.ts';
 import type { NetworkRecord } from '../model/network.ts';
 import type { Networks } from '../networks/networks.ts';
 import { ExitWatcher } from '../runtime/exit-watcher.ts';
@@ -95,7 +95,7 @@ export class Lifecycle {
       await this.#finish(container.id);
     } else {
       // A start that the crash cut short left pieces, and perhaps a created process.
-      this.#parts.registry.update(container.id, { sandboxId: undefined, endpointIds: [] });
+      if (container.sandboxId) this.#parts.registry.update(container.id, { sandboxId: undefined });
       const endpoints = await this.#parts.launcher.releaseNetwork(container.id);
       await this.#parts.runtime.deleteLeftover(container.id);
       await this.#parts.launcher.cleanUp(container.id, endpoints);
@@ -131,7 +131,7 @@ export class Lifecycle {
       const running = await launcher.launch(container, (bundle) =>
         this.attachStreams.connectWaiting(id, bundle),
       );
-      for (const network of this.#networksOf(running)) emitNetworkEvent(events, 'connect', network, running);
+      for (const network of this.#networksOf(id)) emitNetworkEvent(events, 'connect', network, running);
       emitContainerEvent(events, 'start', running);
     } catch (error) {
       await this.#startFailed(id, error);
@@ -187,11 +187,10 @@ export class Lifecycle {
     // conmon writes the end down after the last output, for which it waits as long as a client does not read.
     this.attachStreams.releaseAll(id);
     const exitCode = (await runtime.awaitExitCode(id, EXIT_CODE_PATIENCE_MS)) ?? UNKNOWN_EXIT_CODE;
-    const networks = this.#networksOf(before);
+    const networks = this.#networksOf(id);
     const endpoints = await launcher.releaseNetwork(id);
     const container = registry.update(id, {
       sandboxId: undefined,
-      endpointIds: [],
       state: {
         ...before.state,
         status: 'exited',
@@ -216,11 +215,9 @@ export class Lifecycle {
     });
   }
 
-  #networksOf(container: ContainerRecord): NetworkRecord[] {
-    return container.endpointIds.flatMap((id) => {
-      const endpoint = this.#parts.networks.endpoint(id);
-      return (endpoint && this.#parts.networks.get(endpoint.networkId)) ?? [];
-    });
+  #networksOf(id: ContainerId): NetworkRecord[] {
+    const { networks } = this.#parts;
+    return networks.endpointsOfContainer(id).flatMap(({ networkId }) => networks.get(networkId) ?? []);
   }
 
   /**
@@ -259,17 +256,9 @@ export class Lifecycle {
     return this.#locks.run(id, async () => {});
   }
 
-  /** The containers that are made from an image. */
-  usersOf(image: ImageId): { readonly id: string; readonly running: boolean }[] {
-    return this.#parts.registry
-      .list()
-      .filter((container) => container.imageId === image)
-      .map((container) => ({ id: container.id, running: isRunning(container) }));
-  }
-
   /** Lets go of removed images that no container needs any more. */
   async collectImages(): Promise<void> {
-    await this.#parts.images.collect((id) => this.usersOf(id));
+    await this.#parts.images.collect((id) => this.#parts.registry.usersOf(id));
   }
 }
 

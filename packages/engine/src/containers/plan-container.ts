@@ -68,7 +68,6 @@ export function planContainer(
       startedAt: zeroTime,
       finishedAt: zeroTime,
     },
-    endpointIds: [],
   };
 }
 

@@ -1,7 +1,7 @@
 /** The container records: found by id, name or id prefix; names are unique and reserved before the record is made. */
 import { internal, invalid, notFound } from '../base/errors.ts';
-import type { ContainerId } from '../base/ids.ts';
-import type { ContainerRecord, ContainerState } from '../model/container.ts';
+import type { ContainerId, ImageId } from '../base/ids.ts';
+import { type ContainerRecord, type ContainerState, isRunning } from '../model/container.ts';
 import { checkContainerName, nameTaken } from '../model/create-rules.ts';
 import type { DocumentTable } from '../store/document-table.ts';
 import { randomName } from './random-name.ts';
@@ -17,6 +17,13 @@ export class ContainerRegistry {
 
   list(): ContainerRecord[] {
     return [...this.#table.all()];
+  }
+
+  /** The containers that are made from an image. */
+  usersOf(image: ImageId): { readonly id: string; readonly running: boolean }[] {
+    return this.list()
+      .filter((container) => container.imageId === image)
+      .map((container) => ({ id: container.id, running: isRunning(container) }));
   }
 
   find(id: ContainerId): ContainerRecord | undefined {

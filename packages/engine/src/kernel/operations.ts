@@ -44,12 +44,6 @@ function nftables(): Nftables {
   return hostNftables;
 }
 
-/** Opens this thread's sockets ahead of the first request. */
-export function warmUp(): void {
-  route();
-  nftables();
-}
-
 export interface BridgeRequest {
   readonly name: string;
   /** Written on the device, so that it is known again as this installation's. */

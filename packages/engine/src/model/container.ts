@@ -1,5 +1,5 @@
 /** Containers as the engine knows them: what was asked for, what was resolved, and the state they are in. Pure. */
-import type { ContainerId, EndpointId, ImageId, NetworkId, SandboxId } from '../base/ids.ts';
+import type { ContainerId, ImageId, SandboxId } from '../base/ids.ts';
 
 /** Where a container's network comes from. */
 export type NetworkMode =
@@ -91,9 +91,18 @@ export interface EndpointSettings {
   readonly macAddress?: string;
   readonly driverOptions: Readonly<Record<string, string>>;
   readonly gatewayPriority: number;
-  /** Filled at the first start; from then on it wins over the name. */
-  readonly networkId?: NetworkId;
 }
+
+/** Of a container that asks for nothing in particular. */
+export const noEndpointSettings: EndpointSettings = {
+  aliases: [],
+  links: [],
+  driverOptions: {},
+  gatewayPriority: 0,
+};
+
+/** Size of /dev/shm where the container asks for none. */
+export const defaultShmSizeBytes = 64 * 1024 * 1024;
 
 export type ContainerStatus = 'created' | 'running' | 'exited' | 'dead';
 
@@ -130,7 +139,6 @@ export interface ContainerRecord {
   readonly state: ContainerState;
   /** While it runs: the namespace it lives in; absent in host mode. */
   readonly sandboxId?: SandboxId;
-  readonly endpointIds: readonly EndpointId[];
   /** Set as soon as removal begins, so that a crash in the middle is finished at the next start. */
   readonly removing?: boolean;
 }

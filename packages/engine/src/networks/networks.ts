@@ -70,10 +70,7 @@ export class Networks {
     this.#reaper = new LinkReaper(kernel, log);
   }
 
-  /**
-   * Makes the default networks where they are missing, makes every network real again, and removes links of ours
-   * that no endpoint claims.
-   */
+  /** Makes the default networks where they are missing, and every network real again. */
   async restore(): Promise<void> {
     for (const [name, driver] of [['host', 'host'] as const, ['none', 'null'] as const]) {
       if (!this.#byName(name)) this.#store.networks.put(plainNetwork(name, driver));
@@ -83,7 +80,6 @@ export class Networks {
       if (network.driver === 'bridge') await this.#restoreBridgeNetwork(network);
     }
     await this.#applyFirewall();
-    await this.removeUnclaimedLinks();
   }
 
   async #restoreDefaultBridge(): Promise<void> {
@@ -93,9 +89,7 @@ export class Networks {
       return;
     }
     const wanted = await this.#planDefaultBridge(existing);
-    const inUse =
-      existing && [...this.#store.endpoints.all()].some((endpoint) => endpoint.networkId === existing.id);
-    if (existing && inUse && placeOf(existing) !== placeOf(wanted)) {
+    if (existing && this.endpointsOf(existing.id).length > 0 && placeOf(existing) !== placeOf(wanted)) {
       this.#log.warn(
         { network: 'bridge', subnets: existing.subnets, device: existing.bridge?.device },
         'the changed name or addresses of the default bridge take effect when no container runs on it',
@@ -160,12 +154,10 @@ export class Networks {
       ...(config.range ? { range: mustParseSubnet(config.range) } : {}),
       reserved: [config.gateway, ...Object.values(config.auxiliary ?? {})].map(mustParseAddress),
     });
-    for (const endpoint of this.#store.endpoints.all()) {
-      if (endpoint.networkId === network.id && endpoint.ipv4Address)
-        pool.claim(mustParseAddress(endpoint.ipv4Address));
-    }
+    const endpoints = this.endpointsOf(network.id);
+    for (const { ipv4Address } of endpoints) if (ipv4Address) pool.claim(mustParseAddress(ipv4Address));
     this.#pools.set(network.id, pool);
-    await this.#bridgeDriver.ensureNetwork(network, this.endpointsOf(network.id));
+    await this.#bridgeDriver.ensureNetwork(network, endpoints);
   }
 
   async #applyFirewall(): Promise<void> {
@@ -189,7 +181,10 @@ export class Networks {
     await this.#kernel.changes.run('applyFirewall', compileRuleset({ networks, dropOtherForwarding }));
   }
 
-  /** Deletes links that bear this installation's mark and that no endpoint or network of the store claims. */
+  /**
+   * Deletes links that bear this installation's mark and that no endpoint or network of the store claims. Only when
+   * containers are restored does the store say which endpoints are left.
+   */
   async removeUnclaimedLinks(): Promise<void> {
     const claimed = new Set([
       ...[...this.#store.endpoints.all()].map((endpoint) => endpointMark(this.#installation, endpoint)),
@@ -232,10 +227,6 @@ export class Networks {
 
   get(id: NetworkId): NetworkRecord | undefined {
     return this.#store.networks.get(id);
-  }
-
-  endpoint(id: EndpointId): EndpointRecord | undefined {
-    return this.#store.endpoints.get(id);
   }
 
   /** The live endpoints of a network. */

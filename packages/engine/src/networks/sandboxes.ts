@@ -40,7 +40,8 @@ export class Sandboxes {
 
   /** Sandboxes in which nobody lives any more. */
   abandoned(): SandboxRecord[] {
-    return [...this.#store.sandboxes.all()].filter(({ id }) => this.users(id).length === 0);
+    const used = new Set([...this.#store.containers.all()].map(({ sandboxId }) => sandboxId));
+    return [...this.#store.sandboxes.all()].filter(({ id }) => !used.has(id));
   }
 
   /** Commits a new sandbox for the container, or finds the one it had; nothing is real yet. */
