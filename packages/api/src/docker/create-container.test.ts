@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { EngineError, type ErrorKind } from '@seaway/engine';
+import { fromDockerClient } from '../fixtures/docker-client-body.ts';
 import { fromDockerCreate } from './create-container.ts';
 import type { CreateContainerBody } from './create-container-body.ts';
 import { refusedOptions } from './refused-options.ts';
@@ -28,87 +29,6 @@ function refuses(run: () => unknown, kind: ErrorKind, message: string | RegExp, 
     return true;
   });
 }
-
-/** Every field as the docker client 28 sends it for a plain `docker run IMAGE`. */
-const fromDockerClient: CreateContainerBody = {
-  Hostname: '',
-  Domainname: '',
-  User: '',
-  AttachStdin: false,
-  AttachStdout: true,
-  AttachStderr: true,
-  Tty: false,
-  OpenStdin: false,
-  StdinOnce: false,
-  Env: null,
-  Cmd: null,
-  Image: 'busybox',
-  Volumes: {},
-  WorkingDir: '',
-  Entrypoint: null,
-  Labels: {},
-  HostConfig: {
-    Binds: null,
-    LogConfig: { Type: '', Config: {} },
-    NetworkMode: 'default',
-    PortBindings: {},
-    RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
-    AutoRemove: false,
-    VolumeDriver: '',
-    VolumesFrom: null,
-    CapAdd: null,
-    CapDrop: null,
-    CgroupnsMode: '',
-    Dns: [],
-    DnsOptions: [],
-    DnsSearch: [],
-    ExtraHosts: null,
-    GroupAdd: null,
-    IpcMode: '',
-    Links: null,
-    OomScoreAdj: 0,
-    PidMode: '',
-    Privileged: false,
-    PublishAllPorts: false,
-    ReadonlyRootfs: false,
-    SecurityOpt: null,
-    UTSMode: '',
-    UsernsMode: '',
-    ShmSize: 0,
-    CpuShares: 0,
-    Memory: 0,
-    NanoCpus: 0,
-    CgroupParent: '',
-    BlkioWeight: 0,
-    CpuPeriod: 0,
-    CpuQuota: 0,
-    CpusetCpus: '',
-    CpusetMems: '',
-    Devices: [],
-    DeviceCgroupRules: null,
-    DeviceRequests: null,
-    MemoryReservation: 0,
-    MemorySwap: 0,
-    MemorySwappiness: -1,
-    OomKillDisable: false,
-    PidsLimit: 0,
-    Ulimits: [],
-    MaskedPaths: null,
-    ReadonlyPaths: null,
-  },
-  NetworkingConfig: {
-    EndpointsConfig: {
-      default: {
-        IPAMConfig: null,
-        Links: null,
-        Aliases: null,
-        MacAddress: '',
-        DriverOpts: null,
-        GwPriority: 0,
-      },
-    },
-  },
-};
 
 /** The same body with every field null. */
 function allNull(body: Record<string, unknown>): Record<string, unknown> {
