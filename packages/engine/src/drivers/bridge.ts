@@ -44,7 +44,7 @@ export class BridgeDriver implements NetworkDriver {
     return {
       name: device,
       mark: networkMark(this.#installation, network),
-      mtuBytes,
+      ...(mtuBytes === undefined ? {} : { mtuBytes }),
       macAddress: bridgeMacAddress(network.id),
       address: gateway,
       prefixLength: subnet.prefixLength,
@@ -66,7 +66,7 @@ export class BridgeDriver implements NetworkDriver {
         hostInterface: endpoint.hostInterface!,
         interfaceName: endpoint.interfaceName!,
         macAddress: endpoint.macAddress,
-        mtuBytes: bridge.mtuBytes,
+        ...(bridge.mtuBytes === undefined ? {} : { mtuBytes: bridge.mtuBytes }),
         mark: endpointMark(this.#installation, endpoint),
         address: endpoint.ipv4Address!,
         prefixLength: bridge.prefixLength,

@@ -48,7 +48,7 @@ export interface BridgeRequest {
   readonly name: string;
   /** Written on the device, so that it is known again as this installation's. */
   readonly mark: string;
-  readonly mtuBytes: number;
+  readonly mtuBytes?: number;
   readonly macAddress: string;
   readonly address: string;
   readonly prefixLength: number;
@@ -77,9 +77,13 @@ export function ensureBridge(request: BridgeRequest): BridgeOutcome {
   return { kind: 'ready', index: bridge.index, created: !existing };
 }
 
+function mtuOf(bytes: number | undefined): { readonly mtu?: number } {
+  return bytes === undefined ? {} : { mtu: bytes };
+}
+
 function createBridge({ name, mark, mtuBytes, macAddress }: BridgeRequest): Link {
   route().execute([
-    newLink({ name, kind: 'bridge', mtu: mtuBytes, address: macAddress }),
+    newLink({ name, kind: 'bridge', address: macAddress, ...mtuOf(mtuBytes) }),
     setLink({ name }, { alias: mark }),
   ]);
   return route().link({ name })!;
@@ -130,7 +134,7 @@ export interface AttachRequest {
   readonly hostInterface: string;
   readonly interfaceName: string;
   readonly macAddress: string;
-  readonly mtuBytes: number;
+  readonly mtuBytes?: number;
   readonly mark: string;
   readonly address: string;
   readonly prefixLength: number;
@@ -151,14 +155,14 @@ export function attachToBridge(request: AttachRequest): BridgeOutcome {
     newLink({
       name: request.hostInterface,
       kind: 'veth',
-      mtu: request.mtuBytes,
+      ...mtuOf(request.mtuBytes),
       master: bridge.index,
       up: true,
       peer: {
         name: request.interfaceName,
         namespaceFd: namespace.fd,
         address: request.macAddress,
-        mtu: request.mtuBytes,
+        ...mtuOf(request.mtuBytes),
       },
     }),
   ]);

@@ -1,5 +1,5 @@
 /** Containers as the engine knows them: what was asked for, what was resolved, and the state they are in. Pure. */
-import type { ContainerId, ImageId, SandboxId } from '../base/ids.ts';
+import type { ContainerId, ImageId, NetworkId, SandboxId } from '../base/ids.ts';
 
 /** Where a container's network comes from. */
 export type NetworkMode =
@@ -91,6 +91,8 @@ export interface EndpointSettings {
   readonly macAddress?: string;
   readonly driverOptions: Readonly<Record<string, string>>;
   readonly gatewayPriority: number;
+  /** The network that the name stood for when the container first came to it: another of that name is not meant. */
+  readonly networkId?: NetworkId;
 }
 
 /** Of a container that asks for nothing in particular. */

@@ -1,6 +1,7 @@
 /** Networks and endpoints as the engine knows them, and the rules of their names. Pure. */
 import {
   contains,
+  type Family,
   formatAddress,
   formatSubnet,
   mustParseAddress,
@@ -12,9 +13,10 @@ import type { ContainerId, EndpointId, NetworkId, SandboxId } from '../base/ids.
 
 export type DriverName = 'bridge' | 'host' | 'null';
 
-/** One subnet of a network, all texts in canonical form. */
+/** One subnet of a network, all texts in canonical form. A network has at most one of each family. */
 export interface SubnetConfig {
   readonly subnet: string;
+  /** The bridge's own address, unless the network has none: then it is still never given out. */
   readonly gateway: string;
   /** Where automatic claims come from. */
   readonly range?: string;
@@ -22,15 +24,27 @@ export interface SubnetConfig {
   readonly auxiliary?: Readonly<Record<string, string>>;
 }
 
+/**
+ * How a network of one address family is reached from elsewhere: by address translation; by that, with all container
+ * ports open to who routes to them directly; by routing alone; or, for internal networks, without any gateway.
+ */
+export type GatewayMode = 'nat' | 'nat-unprotected' | 'routed' | 'isolated';
+
 /** What the bridge driver makes of a network's options. */
 export interface BridgeSettings {
   /** The bridge device's name in the host's namespace. */
   readonly device: string;
-  readonly mtuBytes: number;
+  /** Absent: the kernel's own choice, 1500. */
+  readonly mtuBytes?: number;
   readonly masquerade: boolean;
   readonly interContainer: boolean;
   /** Prefix of the interface's name inside containers. */
   readonly interfacePrefix: string;
+  readonly gatewayModes: Readonly<Record<Family, GatewayMode>>;
+  /** The bridge gets no IPv4 address. */
+  readonly inhibitIpv4: boolean;
+  /** Host address for published ports whose binding names none. @default every address */
+  readonly hostBindingIpv4?: string;
 }
 
 export interface NetworkRecord {
@@ -46,8 +60,12 @@ export interface NetworkRecord {
   readonly subnets: readonly SubnetConfig[];
   readonly options: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
-  /** Present on networks of the bridge driver. */
+  /** Present on networks of the bridge driver, but not on templates. */
   readonly bridge?: BridgeSettings;
+  /** A template: it is never real, and other networks take their settings from it. */
+  readonly configOnly: boolean;
+  /** Name of the template that this network took its settings from. */
+  readonly configFrom?: string;
 }
 
 /** One attachment of one sandbox to one network, kept while its container runs. */

@@ -124,7 +124,15 @@ export class Networks {
         'com.docker.network.bridge.name': bridge,
         'com.docker.network.driver.mtu': String(mtuBytes),
       },
-      bridge: { device: bridge, mtuBytes, masquerade, interContainer, interfacePrefix: 'eth' },
+      bridge: {
+        device: bridge,
+        mtuBytes,
+        masquerade,
+        interContainer,
+        interfacePrefix: 'eth',
+        gatewayModes: { ipv4: 'nat', ipv6: 'nat' },
+        inhibitIpv4: false,
+      },
     };
   }
 
@@ -359,5 +367,6 @@ function plainNetwork(name: string, driver: NetworkRecord['driver']): NetworkRec
     subnets: [],
     options: {},
     labels: {},
+    configOnly: false,
   };
 }
