@@ -1,6 +1,11 @@
 /** @seaway/linux: the Linux kernel's networking for Node. Each module's first comment says what it owns. */
+export { DatagramBatch, sendDatagram } from './datagrams.ts';
+export { Epoll } from './epoll.ts';
 export { errnoName, errnoNumber, isErrno, LinuxError } from './errno.ts';
+export { EventFlag } from './event-flag.ts';
+export { lockFile } from './file-lock.ts';
 export { isHungUp } from './hang-up.ts';
+export { type InetSocket, openInetSocket, portOf, startConnecting } from './inet-socket.ts';
 export { KernelThread, type KernelThreadOptions } from './kernel-thread.ts';
 export {
   isMountPoint,
@@ -83,7 +88,7 @@ export { Nftables, type NftListing } from './nftables.ts';
 export { NftablesError } from './nftables-error.ts';
 export type * from './nftables-json.ts';
 export { PollThread, type Watch, type WatchHandlers, type WatchOptions } from './poll-thread.ts';
-export { isProcessAlive, openProcess, processStartTime } from './process.ts';
+export { copyDescriptor, isProcessAlive, openProcess, processStartTime } from './process.ts';
 export {
   acceptSeqpacket,
   closeFd,
@@ -93,3 +98,4 @@ export {
   shutdownWrite,
 } from './seqpacket.ts';
 export { readSysctl, type SysctlPath, writeSysctl } from './sysctl.ts';
+export { startWorker, type WorkerSettings } from './worker.ts';

@@ -16,8 +16,12 @@ const c = {
   close: library.func('int close(int fd)'),
   connect: library.func('int connect(int fd, const uint8_t *address, uint32_t length)'),
   dup3: library.func('int dup3(int fd, int target, int flags)'),
+  epoll_create1: library.func('int epoll_create1(int flags)'),
+  epoll_ctl: library.func('int epoll_ctl(int epoll, int operation, int fd, const uint8_t *event)'),
+  epoll_wait: library.func('int epoll_wait(int epoll, uintptr_t events, int count, int timeout)'),
   eventfd: library.func('int eventfd(uint initial, int flags)'),
   fcntl: library.func('int fcntl(int fd, int command, int64 argument)'),
+  flock: library.func('int flock(int fd, int operation)'),
   getsockname: library.func('int getsockname(int fd, uint8_t *address, uint32_t *length)'),
   listen: library.func('int listen(int fd, int backlog)'),
   accept4: library.func('int accept4(int fd, void *address, void *length, int flags)'),
@@ -28,6 +32,11 @@ const c = {
   poll: library.func('int poll(uint8_t *fds, uint64 count, int timeout)'),
   read: library.func('int64 read(int fd, uint8_t *buffer, uint64 length)'),
   recv: library.func('int64 recv(int fd, uint8_t *buffer, uint64 length, int flags)'),
+  recvmmsg: library.func('int recvmmsg(int fd, uintptr_t messages, uint count, int flags, void *timeout)'),
+  sendmmsg: library.func('int sendmmsg(int fd, uintptr_t messages, uint count, int flags)'),
+  sendto: library.func(
+    'int64 sendto(int fd, const uint8_t *buffer, uint64 length, int flags, const uint8_t *address, uint32_t addressLength)',
+  ),
   send: library.func('int64 send(int fd, const uint8_t *buffer, uint64 length, int flags)'),
   setns: library.func('int setns(int fd, int type)'),
   setsockopt: library.func(
@@ -51,6 +60,8 @@ export const AF_INET6 = 10;
 export const AF_NETLINK = 16;
 
 /** Socket types and flags. Source: linux/net.h. */
+export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
 export const SOCK_SEQPACKET = 5;
 export const SOCK_NONBLOCK = 0o4000;
@@ -85,6 +96,15 @@ export const CLONE_NEWNET = 0x40000000;
 
 export const EFD_CLOEXEC = SOCK_CLOEXEC;
 export const EFD_NONBLOCK = SOCK_NONBLOCK;
+
+/** epoll_ctl(2). Source: linux/eventpoll.h. */
+export const EPOLL_CTL_ADD = 1;
+export const EPOLL_CTL_DEL = 2;
+export const EPOLLIN = 0x1;
+
+/** flock(2). Source: asm-generic/fcntl.h. */
+export const LOCK_EX = 2;
+export const LOCK_NB = 4;
 
 const SHUT_WR = 1;
 const F_DUPFD_CLOEXEC = 1030;
@@ -174,6 +194,73 @@ export function recv(fd: number, buffer: Uint8Array, flags = 0): number {
   }
 }
 
+/** sendto(2) with an encoded sockaddr. Throws LinuxError. */
+export function sendto(fd: number, data: Uint8Array, flags: number, address: Uint8Array): number {
+  for (;;) {
+    const sent = c.sendto(fd, data, data.length, flags, address, address.length) as number;
+    if (sent >= 0) return sent;
+    if (errnoName(koffi.errno()) !== 'EINTR') fail('sendto');
+  }
+}
+
+/** recvmmsg(2) over an array of `struct mmsghdr` at an address; returns how many arrived, 0 for none. Throws LinuxError. */
+export function recvmmsg(fd: number, messages: number, count: number, flags: number): number {
+  const got = c.recvmmsg(fd, messages, count, flags, null) as number;
+  if (got >= 0) return got;
+  const name = errnoName(koffi.errno());
+  return name === 'EAGAIN' || name === 'EINTR' ? 0 : fail('recvmmsg');
+}
+
+/** sendmmsg(2) over an array of `struct mmsghdr` at an address; returns how many were sent. Throws LinuxError. */
+export function sendmmsg(fd: number, messages: number, count: number, flags: number): number {
+  for (;;) {
+    const sent = c.sendmmsg(fd, messages, count, flags) as number;
+    if (sent >= 0) return sent;
+    if (errnoName(koffi.errno()) !== 'EINTR') fail('sendmmsg');
+  }
+}
+
+/** epoll_create1(2), close-on-exec. Throws LinuxError. */
+export function epollCreate(): number {
+  return check(c.epoll_create1(O_CLOEXEC), 'epoll_create1');
+}
+
+/** epoll_ctl(2) with an encoded `struct epoll_event`. Throws LinuxError. */
+export function epollCtl(epoll: number, operation: number, fd: number, event: Uint8Array): void {
+  check(c.epoll_ctl(epoll, operation, fd, event), 'epoll_ctl', `watch descriptor ${fd}`);
+}
+
+/**
+ * epoll_wait(2) into an array of `struct epoll_event` at an address. Returns how many are ready, 0 after `timeoutMs`
+ * (-1 waits for ever) and also when a signal arrived. Throws LinuxError.
+ */
+export function epollWait(epoll: number, events: number, count: number, timeoutMs: number): number {
+  const ready = c.epoll_wait(epoll, events, count, timeoutMs) as number;
+  if (ready >= 0) return ready;
+  return errnoName(koffi.errno()) === 'EINTR' ? 0 : fail('epoll_wait');
+}
+
+/** Memory outside of the JavaScript heap, for structures that point at each other. It lives until the process ends. */
+export interface NativeMemory {
+  readonly address: number;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+}
+
+/** Takes zeroed native memory, for good: not for what is needed time and again. */
+export function allocate(length: number): NativeMemory {
+  const pointer = koffi.alloc('uint8_t', length);
+  const buffer = koffi.view(pointer, length);
+  const bytes = new Uint8Array(buffer);
+  bytes.fill(0);
+  return { address: Number(koffi.address(pointer)), bytes, view: new DataView(buffer) };
+}
+
+/** flock(2). Throws LinuxError (EAGAIN: somebody else has it, with LOCK_NB). */
+export function flock(fd: number, operation: number): void {
+  check(c.flock(fd, operation), 'flock');
+}
+
 /** read(2). Throws LinuxError. */
 export function read(fd: number, buffer: Uint8Array): number {
   for (;;) {
@@ -257,4 +344,11 @@ export function umount2(target: string, flags: number): void {
 export function pidfdOpen(pid: number): number {
   const SYS_pidfd_open = 434; // asm-generic/unistd.h; the C library has a wrapper only since glibc 2.36
   return check(Number(c.syscall(SYS_pidfd_open, pid, 0, 0)), 'pidfd_open', `open process ${pid}`);
+}
+
+/** pidfd_getfd(2): a copy of another process's descriptor, close-on-exec. Throws LinuxError. */
+export function pidfdGetfd(pidfd: number, target: number): number {
+  const SYS_pidfd_getfd = 438; // asm-generic/unistd.h, since Linux 5.6
+  const what = `copy descriptor ${target} of another process`;
+  return check(Number(c.syscall(SYS_pidfd_getfd, pidfd, target, 0)), 'pidfd_getfd', what);
 }

@@ -8,6 +8,19 @@ export function openProcess(pid: number): number {
   return libc.pidfdOpen(pid);
 }
 
+/**
+ * A copy of another process's open descriptor, which is the caller's.
+ * Throws LinuxError: ESRCH when the process is gone, EBADF when it has no such descriptor, EPERM, ENOSYS before Linux 5.6.
+ */
+export function copyDescriptor(pid: number, fd: number): number {
+  const pidfd = libc.pidfdOpen(pid);
+  try {
+    return libc.pidfdGetfd(pidfd, fd);
+  } finally {
+    libc.close(pidfd);
+  }
+}
+
 /** Whether a process with this id exists and has not ended (a zombie has). */
 export function isProcessAlive(pid: number): boolean {
   const stat = readStat(pid);
