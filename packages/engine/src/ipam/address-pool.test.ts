@@ -94,6 +94,73 @@ describe('an address pool', () => {
   });
 });
 
+describe('reservations', () => {
+  it('keep an address for their holder, also after it was given back', () => {
+    const addresses = pool('192.0.2.0/29', undefined, ['192.0.2.1']);
+    assert.equal(addresses.reserve(ip('192.0.2.2'), 'web'), true);
+    assert.equal(formatAddress(addresses.claimNext()!), '192.0.2.3');
+    for (const holder of [undefined, 'other']) {
+      assert.throws(() => addresses.claim(ip('192.0.2.2'), holder), {
+        kind: 'forbidden',
+        message: 'Address already in use',
+      });
+    }
+    addresses.claim(ip('192.0.2.2'), 'web');
+    assert.throws(() => addresses.claim(ip('192.0.2.2'), 'web'), { code: 'address-in-use' });
+    addresses.release(ip('192.0.2.2'));
+    assert.equal(addresses.isFree(ip('192.0.2.2')), false);
+    assert.equal(addresses.isFree(ip('192.0.2.2'), 'web'), true);
+    assert.deepEqual(claimAll(addresses), ['192.0.2.4', '192.0.2.5', '192.0.2.6']);
+  });
+
+  it('end with their holder, and then the lowest free address is first again', () => {
+    const addresses = pool('192.0.2.0/28');
+    addresses.reserve(ip('192.0.2.2'), 'web');
+    addresses.reserve(ip('192.0.2.3'), 'web');
+    addresses.reserve(ip('192.0.2.4'), 'db');
+    addresses.claim(ip('192.0.2.3'), 'web');
+    assert.deepEqual(
+      [1, 2].map(() => formatAddress(addresses.claimNext()!)),
+      ['192.0.2.1', '192.0.2.5'],
+    );
+    addresses.unreserve('web');
+    addresses.unreserve('web');
+    assert.deepEqual(
+      [1, 2].map(() => formatAddress(addresses.claimNext()!)),
+      ['192.0.2.2', '192.0.2.6'],
+    );
+    addresses.release(ip('192.0.2.3'));
+    assert.equal(formatAddress(addresses.claimNext()!), '192.0.2.3');
+  });
+
+  it('cannot be had for an address that someone else has', () => {
+    const addresses = pool('192.0.2.0/29', undefined, ['192.0.2.1']);
+    const taken = addresses.claimNext()!;
+    addresses.reserve(ip('192.0.2.5'), 'db');
+    for (const address of [
+      formatAddress(taken),
+      '192.0.2.1',
+      '192.0.2.0',
+      '192.0.2.5',
+      '192.0.2.9',
+      'fd00::1',
+    ]) {
+      assert.equal(addresses.reserve(ip(address), 'web'), false, address);
+    }
+    assert.equal(addresses.reserve(ip('192.0.2.5'), 'db'), true, 'asking twice is harmless');
+    addresses.unreserve('web');
+    assert.equal(addresses.isFree(ip('192.0.2.5')), false);
+  });
+
+  it('hold outside the range, where nothing is given out, and for IPv6', () => {
+    const addresses = pool('fd00:1::/64', 'fd00:1::8/125');
+    assert.equal(addresses.reserve(ip('fd00:1::5'), 'web'), true);
+    assert.equal(addresses.reserve(ip('fd00:1::8'), 'web'), true);
+    addresses.unreserve('web');
+    assert.equal(formatAddress(addresses.claimNext()!), 'fd00:1::8');
+  });
+});
+
 describe('the default gateway', () => {
   it('is the first usable address of the range, else of the subnet', () => {
     assert.equal(formatAddress(defaultGateway(mustParseSubnet('172.17.0.0/16'))), '172.17.0.1');
@@ -105,6 +172,7 @@ describe('the default gateway', () => {
 
   it('cannot be had from a block that is all reserved', () => {
     assert.throws(() => defaultGateway(mustParseSubnet('192.0.2.1/32'), undefined, [ip('192.0.2.1')]), {
+      kind: 'invalid',
       code: 'no-address-for-gateway',
     });
   });
