@@ -9,13 +9,17 @@ import { UndoStack } from './base/undo-stack.ts';
 import { Containers } from './containers/containers.ts';
 import { Launcher } from './containers/launcher.ts';
 import { Lifecycle } from './containers/lifecycle.ts';
+import { Membership } from './containers/membership.ts';
+import { Networking } from './containers/networking.ts';
 import { ContainerRegistry } from './containers/registry.ts';
 import { Events } from './events.ts';
 import { ImageStore } from './images/image-store.ts';
 import { defaultSubnetPools } from './ipam/subnet-pools.ts';
 import { closeKernel, openKernel } from './kernel/kernel.ts';
 import type { ResolverOverrides } from './model/network-files.ts';
+import { Names } from './networks/names.ts';
 import { type NetworkOptions, Networks } from './networks/networks.ts';
+import { Reservations } from './networks/reservations.ts';
 import { Sandboxes } from './networks/sandboxes.ts';
 import { closeAttachments } from './runtime/attachment.ts';
 import { Runtime } from './runtime/runtime.ts';
@@ -108,7 +112,7 @@ export class Engine implements AsyncDisposable {
 
     const id = installationId(store);
     const events = new Events();
-    const networks = new Networks(store, kernel, id.slice(0, 12), options.network, log);
+    const networks = new Networks({ store, kernel, events, log, installation: id }, options.network);
     const [images, runtime] = await Promise.all([
       ImageStore.open({ root: join(options.dataRoot, 'images'), table: store.images, events, log }),
       Runtime.open({ runc: options.runc, conmon: options.conmon, folder: options.execRoot }),
@@ -116,8 +120,15 @@ export class Engine implements AsyncDisposable {
     ]);
     const sandboxes = new Sandboxes(store, kernel, netnsFolder);
     const registry = new ContainerRegistry(store.containers);
+    const reservations = new Reservations(networks, sandboxes);
+    const names = new Names(
+      { store, endpoints: networks.endpoints, sandboxes, log },
+      { folder: options.execRoot, resolver: options.resolver },
+    );
+    undo.add('close names', () => names.close());
+    const networking = new Networking({ registry, networks, sandboxes, reservations, names });
     const launcher = new Launcher(
-      { registry, networks, sandboxes, images, runtime, kernel, log },
+      { registry, networking, networks, images, runtime, kernel, log },
       {
         folder: containersFolder,
         cgroupParent: options.cgroupParent,
@@ -125,14 +136,18 @@ export class Engine implements AsyncDisposable {
         ...(options.hostGateway ? { hostGateway: options.hostGateway } : {}),
       },
     );
-    const lifecycle = new Lifecycle({ registry, launcher, networks, images, runtime, events, log });
-    const containers = new Containers({ lifecycle, registry, launcher, networks, images, events });
+    const shared = { registry, launcher, networking, networks, reservations, events, images };
+    const lifecycle = new Lifecycle({ ...shared, runtime, log });
+    const membership = new Membership({ ...shared, lifecycle, sandboxes, names });
+    const containers = new Containers({ ...shared, lifecycle, membership, names });
     await lifecycle.restore();
     await sandboxes.sweep();
+    await names.restore();
     await networks.removeUnclaimedLinks();
     undo.keep();
     return new Engine({ options, id, networks, containers, images, events }, async () => {
       await lifecycle.close();
+      await names.close();
       await networks.close();
       await closeAttachments();
       await closeKernel(kernel);

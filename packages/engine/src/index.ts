@@ -3,7 +3,7 @@
  * its parts; all failures are {@link EngineError}s.
  */
 export { isHungUp } from '@seaway/linux';
-export { formatSubnet, mustParseSubnet, parseCidr } from './base/address.ts';
+export { formatSubnet, mustParseSubnet, parseAddress, parseCidr } from './base/address.ts';
 export {
   conflict,
   EngineError,
@@ -42,15 +42,19 @@ export {
   zeroTime,
 } from './model/container.ts';
 export { checkContainerName, findConflict, parseExtraHost } from './model/create-rules.ts';
+export { gatewayOf, interfaceAddresses } from './model/gateways.ts';
 export type { ImageConfig, ImageHistoryEntry, ImageRecord } from './model/image.ts';
+export { dnsNames } from './model/names.ts';
 export {
-  containerGateway,
   type EndpointRecord,
   isPredefinedNetwork,
+  isUserDefined,
   type NetworkRecord,
   type SubnetConfig,
+  subnetOfFamily,
 } from './model/network.ts';
 export { formatNetworkMode, parseNetworkMode } from './model/network-mode.ts';
-export type { NetworkOptions, Networks } from './networks/networks.ts';
+export type { NetworkRequest, SubnetRequest } from './model/network-request.ts';
+export type { LookupPurpose, NetworkOptions, Networks } from './networks/networks.ts';
 export { findProgram } from './runtime/find-program.ts';
 export { type LogEntry, parseTimestampNs, type ReadLogsOptions } from './runtime/logs.ts';

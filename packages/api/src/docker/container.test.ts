@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { hostname } from 'node:os';
 import { describe, test } from 'node:test';
-import type { ContainerRecord, NetworkRecord } from '@seaway/engine';
+import { type ContainerRecord, type NetworkRecord, noEndpointSettings } from '@seaway/engine';
 import {
   bridgeId,
   containerId,
@@ -363,7 +363,7 @@ describe('the network settings', () => {
         runningRecord({
           host: { networkMode: { kind }, networkModeText: kind },
           config: { exposedPorts: ['80/tcp'] },
-          networks: {},
+          networks: { [kind]: noEndpointSettings },
         }),
       ).NetworkSettings;
       assert.deepEqual(Object.keys(settings.Networks), [kind]);

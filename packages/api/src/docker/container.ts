@@ -1,17 +1,18 @@
 /** Containers as Docker's clients see them: the list's entries and the object of `inspect`. */
+import { hostname } from 'node:os';
 import {
   type ContainerRecord,
-  containerGateway,
+  dnsNames,
   type EndpointRecord,
   type EndpointSettings,
   type Engine,
   effectiveHostname,
+  gatewayOf,
   type HostConfig,
-  isPredefinedNetwork,
+  interfaceAddresses,
   isRunning,
-  mustParseSubnet,
+  isUserDefined,
   type NetworkRecord,
-  noEndpointSettings,
   shortId,
 } from '@seaway/engine';
 import type { ApiVersion } from '../http/version.ts';
@@ -272,17 +273,11 @@ function toDockerNetworkSettings(engine: Engine, container: ContainerRecord, ver
 }
 
 function toDockerNetworks(engine: Engine, container: ContainerRecord, version: ApiVersion) {
-  const mode = container.host.networkMode;
-  if (mode.kind === 'container') return {};
-  const names = mode.kind === 'network' ? Object.keys(container.networks) : [mode.kind];
   const endpoints = engine.networks.endpointsOfContainer(container.id);
   return Object.fromEntries(
-    names.map((name) => {
-      const network = engine.networks
-        .list()
-        .find((candidate) => candidate.name === name || candidate.id === name);
+    Object.entries(container.networks).map(([name, settings]) => {
+      const network = engine.networks.find(settings.networkId ?? name);
       const endpoint = endpoints.find((candidate) => candidate.networkId === network?.id);
-      const settings = container.networks[name] ?? noEndpointSettings;
       return [name, toDockerEndpoint(container, settings, network, endpoint, version)];
     }),
   );
@@ -295,42 +290,38 @@ function toDockerEndpoint(
   endpoint: EndpointRecord | undefined,
   version: ApiVersion,
 ) {
-  const ipv4 = endpoint?.ipv4Address ? network && subnetOfFamily(network, 'ipv4') : undefined;
-  const ipv6 = endpoint?.ipv6Address ? network && subnetOfFamily(network, 'ipv6') : undefined;
-  const { ipv4Address, ipv6Address } = settings;
+  const placed = network && endpoint ? interfaceAddresses(network, endpoint) : [];
+  const ipv4 = placed.find(({ family }) => family === 'ipv4');
+  const ipv6 = placed.find(({ family }) => family === 'ipv6');
+  const gateway = (family: 'ipv4' | 'ipv6') => (network && endpoint && gatewayOf(network, family)) || '';
   return {
-    IPAMConfig:
-      ipv4Address || ipv6Address
-        ? {
-            ...(ipv4Address ? { IPv4Address: ipv4Address } : {}),
-            ...(ipv6Address ? { IPv6Address: ipv6Address } : {}),
-          }
-        : null,
+    IPAMConfig: toDockerIpamConfig(settings),
     Links: settings.links.length > 0 ? settings.links : null,
     Aliases: toDockerAliases(container, settings, network, version),
     MacAddress: endpoint?.macAddress ?? settings.macAddress ?? '',
     DriverOpts: Object.keys(settings.driverOptions).length > 0 ? settings.driverOptions : null,
     GwPriority: settings.gatewayPriority,
-    NetworkID: endpoint?.networkId ?? (container.state.status === 'created' ? '' : (network?.id ?? '')),
+    NetworkID:
+      endpoint?.networkId ??
+      settings.networkId ??
+      (container.state.status === 'created' ? '' : (network?.id ?? '')),
     EndpointID: endpoint?.id ?? '',
-    Gateway: ipv4 ? containerGateway(ipv4) : '',
-    IPAddress: endpoint?.ipv4Address ?? '',
-    IPPrefixLen: ipv4 ? mustParseSubnet(ipv4.subnet).prefixLength : 0,
-    IPv6Gateway: ipv6?.gateway ?? '',
-    GlobalIPv6Address: endpoint?.ipv6Address ?? '',
-    GlobalIPv6PrefixLen: ipv6 ? mustParseSubnet(ipv6.subnet).prefixLength : 0,
-    ...(version >= DNS_NAMES ? { DNSNames: dnsNames(container, settings, network) } : {}),
+    Gateway: gateway('ipv4'),
+    IPAddress: ipv4?.address ?? '',
+    IPPrefixLen: ipv4?.prefixLength ?? 0,
+    IPv6Gateway: gateway('ipv6'),
+    GlobalIPv6Address: ipv6?.address ?? '',
+    GlobalIPv6PrefixLen: ipv6?.prefixLength ?? 0,
+    ...(version >= DNS_NAMES ? { DNSNames: toDockerNames(container, settings, network) } : {}),
   };
 }
 
-/** Networks have at most one subnet of each family. */
-function subnetOfFamily(network: NetworkRecord, family: 'ipv4' | 'ipv6') {
-  return network.subnets.find(({ subnet }) => mustParseSubnet(subnet).family === family);
-}
-
-/** Only networks that users made have names of their own. */
-function isUserDefined(network: NetworkRecord | undefined): network is NetworkRecord {
-  return network !== undefined && !isPredefinedNetwork(network.name);
+function toDockerIpamConfig({ ipv4Address, ipv6Address }: EndpointSettings) {
+  if (!ipv4Address && !ipv6Address) return null;
+  return {
+    ...(ipv4Address ? { IPv4Address: ipv4Address } : {}),
+    ...(ipv6Address ? { IPv6Address: ipv6Address } : {}),
+  };
 }
 
 function toDockerAliases(
@@ -340,7 +331,7 @@ function toDockerAliases(
   version: ApiVersion,
 ): readonly string[] | null {
   const automatic =
-    version < NO_SHORT_ID_IN_ALIASES && isUserDefined(network)
+    version < NO_SHORT_ID_IN_ALIASES && network && isUserDefined(network)
       ? [shortId(container.id), effectiveHostname(container)]
       : [];
   const all = new Set([...aliases, ...automatic]);
@@ -348,12 +339,10 @@ function toDockerAliases(
 }
 
 /** The names that others on the network find the container by. */
-function dnsNames(
+function toDockerNames(
   container: ContainerRecord,
-  { aliases }: EndpointSettings,
+  settings: EndpointSettings,
   network: NetworkRecord | undefined,
 ): readonly string[] | null {
-  if (!isUserDefined(network)) return null;
-  const { name, id } = container;
-  return [...new Set([name, ...aliases, shortId(id), effectiveHostname(container)])];
+  return network && isUserDefined(network) ? dnsNames(container, settings, hostname()) : null;
 }

@@ -110,7 +110,7 @@ export function containerRoutes(app: RouteApp, { engine }: RouteContext): void {
   });
 
   app.post<ById>('/containers/:id/rename', async (request, reply) => {
-    containers.rename(request.params.id, queryText(request.query as Query, 'name') ?? '');
+    await containers.rename(request.params.id, queryText(request.query as Query, 'name') ?? '');
     return reply.code(204).send();
   });
 

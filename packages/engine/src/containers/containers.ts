@@ -7,8 +7,15 @@ import { conflict, EngineError, internal, invalid, messageOf, notModified } from
 import { type ContainerId, type ImageId, newId } from '../base/ids.ts';
 import type { Events } from '../events.ts';
 import type { ImageStore } from '../images/image-store.ts';
-import { type ContainerRecord, type HostConfig, isRunning } from '../model/container.ts';
+import {
+  type ContainerRecord,
+  type EndpointSettings,
+  type HostConfig,
+  isRunning,
+} from '../model/container.ts';
+import type { Names } from '../networks/names.ts';
 import type { Networks } from '../networks/networks.ts';
+import type { Reservations } from '../networks/reservations.ts';
 import type { AttachmentHandlers } from '../runtime/attachment.ts';
 import { type LogEntry, type ReadLogsOptions, readLogs } from '../runtime/logs.ts';
 import { resizeTerminal } from '../runtime/runtime.ts';
@@ -17,6 +24,8 @@ import { emitContainerEvent } from './container-events.ts';
 import { signalContainer } from './container-process.ts';
 import type { Launcher } from './launcher.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import type { Membership } from './membership.ts';
+import type { Networking } from './networking.ts';
 import { type CreateRequest, planContainer } from './plan-container.ts';
 import type { ContainerRegistry } from './registry.ts';
 import { parseSignal } from './signals.ts';
@@ -28,7 +37,11 @@ export interface ContainersParts {
   readonly lifecycle: Lifecycle;
   readonly registry: ContainerRegistry;
   readonly launcher: Launcher;
+  readonly networking: Networking;
+  readonly membership: Membership;
   readonly networks: Networks;
+  readonly reservations: Reservations;
+  readonly names: Names;
   readonly images: ImageStore;
   readonly events: Events;
 }
@@ -60,7 +73,7 @@ export class Containers {
 
   /** Path of the namespace that a running container lives in; the host's own in host mode. */
   sandboxPath(container: ContainerRecord): string {
-    return this.#parts.launcher.sandboxPath(container);
+    return this.#parts.networking.namespaceOf(container);
   }
 
   logPath(id: ContainerId): string {
@@ -79,6 +92,7 @@ export class Containers {
     try {
       // The record comes first, and in one go with the look at the image: from then on that is in use.
       const container = registry.put({ ...planned, id, name, host: this.#resolveJoined(planned.host) });
+      this.#parts.reservations.update(container);
       await mkdir(launcher.folder(id), { recursive: true, mode: 0o710 });
       emitContainerEvent(events, 'create', container);
       return container;
@@ -228,7 +242,7 @@ export class Containers {
   }
 
   /** @throws invalid for a bad or unchanged name, conflict when it is taken */
-  rename(reference: string, name: string): void {
+  async rename(reference: string, name: string): Promise<void> {
     const container = this.resolve(reference);
     const newName = name.replace(/^\//, '');
     if (newName === '') throw invalid('empty-name', 'Neither old nor new names may be empty');
@@ -236,8 +250,19 @@ export class Containers {
       throw invalid('same-name', 'Renaming a container with the same name as its current name');
     }
     const renamed = this.#parts.registry.rename(container.id, newName);
-    this.#parts.networks.renameEndpoints(container.id, newName);
+    this.#parts.networks.endpoints.rename(container.id, newName);
+    await this.#parts.names.withdraw(this.#parts.names.changeOf(container.id));
     emitContainerEvent(this.#parts.events, 'rename', renamed, { oldName: `/${container.name}` });
+  }
+
+  /** Brings a container to a network, running or not; see {@link Membership.connect}. */
+  connect(network: string, container: string, settings: EndpointSettings): Promise<void> {
+    return this.#parts.membership.connect(network, container, settings);
+  }
+
+  /** Takes a container off a network; see {@link Membership.disconnect}. */
+  disconnect(network: string, container: string, options: { readonly force: boolean }): Promise<void> {
+    return this.#parts.membership.disconnect(network, container, options);
   }
 
   /** Attaches a client to the container's streams, now or as soon as it starts. */

@@ -7,28 +7,35 @@ import { existsSync } from 'node:fs';
 import { chmod, chown, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno, processStartTime } from '@seaway/linux';
-import { conflict, internal, messageOf } from '../base/errors.ts';
-import type { ContainerId, SandboxId } from '../base/ids.ts';
+import { internal, messageOf } from '../base/errors.ts';
+import type { ContainerId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import { nowText } from '../base/time.ts';
 import { UndoStack } from '../base/undo-stack.ts';
 import type { ImageStore } from '../images/image-store.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { type ContainerRecord, type ContainerState, isRunning, zeroTime } from '../model/container.ts';
-import type { EndpointRecord, NetworkRecord, SandboxRecord } from '../model/network.ts';
+import { type ContainerRecord, type ContainerState, zeroTime } from '../model/container.ts';
+import type { EndpointRecord } from '../model/network.ts';
 import type { ResolverOverrides } from '../model/network-files.ts';
 import type { Networks } from '../networks/networks.ts';
-import type { Sandboxes } from '../networks/sandboxes.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { buildOciSpec } from '../runtime/spec/oci-spec.ts';
+import type { Networking, Placement } from './networking.ts';
 import type { ContainerRegistry } from './registry.ts';
-import { effectiveHostname, sandboxFiles, writeSandboxFiles } from './sandbox-files.ts';
+import {
+  changeHostsFile,
+  effectiveHostname,
+  type FileFacts,
+  sandboxFiles,
+  updateResolvConf,
+  writeSandboxFiles,
+} from './sandbox-files.ts';
 import { specInput } from './spec-input.ts';
 
 export interface LauncherParts {
   readonly registry: ContainerRegistry;
+  readonly networking: Networking;
   readonly networks: Networks;
-  readonly sandboxes: Sandboxes;
   readonly images: ImageStore;
   readonly runtime: Runtime;
   readonly kernel: Kernel;
@@ -43,17 +50,6 @@ export interface LauncherOptions {
   /** What `host-gateway` stands for; undefined: the default bridge's address. */
   readonly hostGateway?: string;
 }
-
-/** Where a container's network is: its own sandbox, somebody else's, or the host's. */
-type Placement =
-  | {
-      readonly kind: 'own';
-      readonly sandbox: SandboxRecord;
-      readonly endpoints: readonly EndpointRecord[];
-      readonly ipv6: boolean;
-    }
-  | { readonly kind: 'joined'; readonly owner: ContainerRecord }
-  | { readonly kind: 'host' };
 
 export class Launcher {
   readonly #parts: LauncherParts;
@@ -76,17 +72,9 @@ export class Launcher {
 
   /** The folder whose hosts, hostname and resolv.conf the container sees: its own or the joined container's. */
   filesOf(container: ContainerRecord) {
-    const owner = container.host.networkMode.kind === 'container' ? this.#joined(container) : undefined;
+    const isJoined = container.host.networkMode.kind === 'container';
+    const owner = isJoined ? this.#parts.networking.ownerOf(container) : undefined;
     return sandboxFiles(this.folder(owner?.id ?? container.id));
-  }
-
-  sandboxPath({ sandboxId }: ContainerRecord): string {
-    return sandboxId ? this.#parts.sandboxes.path(sandboxId) : '/proc/1/ns/net';
-  }
-
-  #joined(container: ContainerRecord): ContainerRecord | undefined {
-    const sandbox = container.sandboxId && this.#parts.sandboxes.get(container.sandboxId);
-    return sandbox && this.#parts.registry.find(sandbox.ownerId);
   }
 
   /**
@@ -95,17 +83,16 @@ export class Launcher {
    * @returns the record, committed as running
    */
   async launch(container: ContainerRecord, beforeStart: (bundle: string) => void): Promise<ContainerRecord> {
-    const { registry, runtime, log } = this.#parts;
+    const { registry, runtime, networking, log } = this.#parts;
     const { id } = container;
     const folder = this.folder(id);
     // A crash may have come between record and folder, or a failure have kept what runc knows of an earlier life.
     await makeFolder(folder);
     await runtime.deleteLeftover(id);
     await using undo = new UndoStack(log.child({ container: id }));
-    undo.add('release sandbox', () => this.#releaseSandbox(id));
-    const placement = this.#place(container);
-    const placed = registry.update(id, { sandboxId: sandboxOf(placement) });
+    undo.add('release network', () => this.#releaseNetwork(id));
     undo.add('forget placement', () => void registry.update(id, { sandboxId: undefined }));
+    const { placement, placed } = networking.place(container);
 
     undo.add('unmount root filesystem', () => this.#unmount(id));
     undo.add('delete processes', () => runtime.delete(id));
@@ -139,69 +126,13 @@ export class Launcher {
     return running;
   }
 
-  /** Decides where the container's network is, and commits sandbox and endpoints. */
-  #place(container: ContainerRecord): Placement {
-    const mode = container.host.networkMode;
-    switch (mode.kind) {
-      case 'container':
-        return this.#placeJoined(container, mode.container);
-      case 'host':
-        this.#claimEndpoints(container, [this.#parts.networks.resolve('host')], undefined);
-        return { kind: 'host' };
-      case 'none':
-      case 'network': {
-        const names = mode.kind === 'none' ? ['none'] : Object.keys(container.networks);
-        const networks = names.map((name) => this.#parts.networks.resolve(name));
-        const sandbox = this.#parts.sandboxes.claim(container);
-        return {
-          kind: 'own',
-          sandbox,
-          endpoints: this.#claimEndpoints(container, networks, sandbox),
-          ipv6: networks.some((network) => network.enableIpv6),
-        };
-      }
-    }
-  }
-
-  #placeJoined(container: ContainerRecord, reference: string): Placement {
-    const target = this.#parts.registry.resolve(reference);
-    if (target.id === container.id) {
-      throw internal('joins-itself', 'cannot join own network namespace', { container: container.id });
-    }
-    if (!isRunning(target)) {
-      throw conflict(
-        'joined-container-not-running',
-        `cannot join network namespace of a non running container: container ${target.name} is ${target.state.status}`,
-        { container: target.id },
-      );
-    }
-    if (target.sandboxId === undefined) return { kind: 'host' };
-    return { kind: 'joined', owner: target };
-  }
-
-  #claimEndpoints(
-    container: ContainerRecord,
-    networks: readonly NetworkRecord[],
-    sandbox: SandboxRecord | undefined,
-  ): EndpointRecord[] {
-    return networks.map((network) => this.#parts.networks.claimEndpoint(network, container, sandbox?.id));
-  }
-
   /** Namespace and interfaces, root filesystem and configuration, and files, side by side. */
   async #prepare(container: ContainerRecord, placement: Placement): Promise<void> {
     await allOrFirstError([
-      this.#plumb(placement),
+      this.#parts.networking.plumb(container.id, placement),
       this.#mountRootfs(container).then(() => this.#writeSpec(container, placement)),
       this.#writeFiles(container, placement),
     ]);
-  }
-
-  async #plumb(placement: Placement): Promise<void> {
-    if (placement.kind !== 'own') return;
-    const { sandbox, endpoints, ipv6 } = placement;
-    await this.#parts.sandboxes.ensure(sandbox, { ipv6 });
-    const namespace = this.#parts.sandboxes.path(sandbox.id);
-    for (const endpoint of endpoints) await this.#parts.networks.connect(endpoint, namespace);
   }
 
   async #mountRootfs({ id, imageId }: ContainerRecord): Promise<void> {
@@ -244,14 +175,34 @@ export class Launcher {
 
   async #writeFiles(container: ContainerRecord, placement: Placement): Promise<void> {
     if (placement.kind === 'joined') return;
-    const isOwn = placement.kind === 'own';
-    await writeSandboxFiles(this.folder(container.id), {
+    const ipv6 = placement.kind === 'own' ? placement.ipv6 : true;
+    await writeSandboxFiles(this.folder(container.id), this.#fileFacts(container, ipv6));
+  }
+
+  #fileFacts(container: ContainerRecord, ipv6: boolean): FileFacts {
+    const { networks } = this.#parts;
+    return {
       container,
-      addresses: isOwn ? placement.endpoints.flatMap(({ ipv4Address }) => ipv4Address ?? []) : [],
-      ipv6: isOwn ? placement.ipv6 : true,
-      hostGateway: this.#options.hostGateway ?? this.#parts.networks.hostAddress(),
+      addresses: ownAddresses(networks.endpointsOfContainer(container.id)),
+      ipv6,
+      hostGateway: this.#options.hostGateway ?? networks.hostAddress(),
       daemonResolver: this.#options.resolver,
+      hasEmbeddedServer: this.#parts.networking.hasResolver(container),
+    };
+  }
+
+  /** Brings a running container's files in step with its networks. */
+  async networksChanged(
+    container: ContainerRecord,
+    change: { readonly added: readonly EndpointRecord[]; readonly removed: readonly EndpointRecord[] },
+  ): Promise<void> {
+    const folder = this.folder(container.id);
+    await changeHostsFile(folder, container, {
+      added: ownAddresses(change.added),
+      removed: ownAddresses(change.removed),
     });
+    const ipv6 = this.#parts.networking.hasIpv6(container);
+    await updateResolvConf(folder, this.#fileFacts(container, ipv6));
   }
 
   async #writeSpec(container: ContainerRecord, placement: Placement): Promise<void> {
@@ -260,7 +211,7 @@ export class Launcher {
       await specInput({
         container,
         rootfs: join(folder, 'rootfs'),
-        namespace: container.sandboxId && this.#parts.sandboxes.path(container.sandboxId),
+        namespace: container.sandboxId && this.#parts.networking.namespaceOf(container),
         ownsNetwork: placement.kind === 'own',
         files: this.filesOf(container),
         ...(placement.kind === 'joined' ? { hostname: this.#hostnameOf(placement.owner) } : {}),
@@ -273,62 +224,25 @@ export class Launcher {
 
   /** A chain of joined containers has the name of the one that owns the sandbox. */
   #hostnameOf(target: ContainerRecord): string {
-    return effectiveHostname(this.#joined(target) ?? target);
+    return effectiveHostname(this.#parts.networking.ownerOf(target) ?? target);
   }
 
   /**
-   * The first half of the way down: cuts the traffic and gives addresses back. Quick; users wait for it.
-   * @returns the endpoints whose interfaces are still to be removed
-   */
-  async releaseNetwork(id: ContainerId): Promise<EndpointRecord[]> {
-    const { networks, sandboxes } = this.#parts;
-    const endpoints = networks.endpointsOfContainer(id);
-    for (const endpoint of endpoints) {
-      await networks.releaseEndpoint(endpoint, endpoint.sandboxId && sandboxes.path(endpoint.sandboxId));
-    }
-    return endpoints;
-  }
-
-  /**
-   * The second half, behind the answer: mounts, interfaces and the namespace. Repeatable. What runc keeps is deleted
-   * apart from this, because nobody has to wait for it but the container's next start.
+   * The second half of the way down, behind the answer: mounts, interfaces and the namespace. Repeatable. What runc
+   * keeps is deleted apart from this, because nobody has to wait for it but the container's next start.
+   * @param endpoints what releasing the network has left
    */
   async cleanUp(id: ContainerId, endpoints: readonly EndpointRecord[]): Promise<void> {
-    const sandbox = this.#parts.sandboxes.ownedBy(id);
     await allOrFirstError([
       this.#parts.runtime.forgetExit(id),
       this.#unmount(id),
-      this.#removeSandbox(sandbox, endpoints),
-      this.#sweepJoinedSandboxes(sandbox),
+      this.#parts.networking.cleanUp(id, endpoints),
     ]);
   }
 
-  async #removeSandbox(
-    sandbox: SandboxRecord | undefined,
-    endpoints: readonly EndpointRecord[],
-  ): Promise<void> {
-    if (!sandbox) return;
-    if (await this.#parts.sandboxes.release(sandbox.id)) {
-      this.#parts.networks.expectInterfacesGone(endpoints);
-    } else {
-      // Somebody still lives there: the namespace stays, and loses the interfaces that belonged to its owner.
-      for (const endpoint of endpoints) await this.#parts.networks.removeInterface(endpoint);
-    }
-  }
-
-  /** A container that was the last member of another's sandbox takes that along. */
-  async #sweepJoinedSandboxes(own: SandboxRecord | undefined): Promise<void> {
-    for (const sandbox of this.#parts.sandboxes.abandoned()) {
-      if (sandbox.id !== own?.id) await this.#parts.sandboxes.release(sandbox.id);
-    }
-  }
-
-  async #releaseSandbox(id: ContainerId): Promise<void> {
-    const endpoints = await this.releaseNetwork(id);
-    const sandbox = this.#parts.sandboxes.ownedBy(id);
-    await this.#removeSandbox(sandbox, endpoints);
-    // The owner of a sandbox that was about to be joined may have ended meanwhile, and left it to its members.
-    await this.#sweepJoinedSandboxes(sandbox);
+  async #releaseNetwork(id: ContainerId): Promise<void> {
+    const { networking } = this.#parts;
+    await networking.cleanUp(id, await networking.release(id));
   }
 
   async #unmount(id: ContainerId): Promise<void> {
@@ -352,15 +266,8 @@ export class Launcher {
   }
 }
 
-function sandboxOf(placement: Placement): SandboxId | undefined {
-  switch (placement.kind) {
-    case 'own':
-      return placement.sandbox.id;
-    case 'joined':
-      return placement.owner.sandboxId;
-    case 'host':
-      return undefined;
-  }
+function ownAddresses(endpoints: readonly EndpointRecord[]): string[] {
+  return endpoints.flatMap(({ ipv4Address, ipv6Address }) => [ipv4Address ?? [], ipv6Address ?? []].flat());
 }
 
 /** Not `recursive`: with that, Node calls a read-only file system "no such file or directory". */

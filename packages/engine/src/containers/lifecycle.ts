@@ -14,19 +14,23 @@ import type { ImageStore } from '../images/image-store.ts';
 import { isRunning } from '../model/container.ts';
 import type { NetworkRecord } from '../model/network.ts';
 import type { Networks } from '../networks/networks.ts';
+import type { Reservations } from '../networks/reservations.ts';
 import { ExitWatcher } from '../runtime/exit-watcher.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { AttachStreams } from './attach-streams.ts';
 import { emitContainerEvent, emitNetworkEvent } from './container-events.ts';
 import { isStillAlive } from './container-process.ts';
 import type { Launcher } from './launcher.ts';
+import type { Networking } from './networking.ts';
 import type { ContainerRegistry } from './registry.ts';
 import { Waiters } from './waiters.ts';
 
 export interface LifecycleParts {
   readonly registry: ContainerRegistry;
   readonly launcher: Launcher;
+  readonly networking: Networking;
   readonly networks: Networks;
+  readonly reservations: Reservations;
   readonly images: ImageStore;
   readonly runtime: Runtime;
   readonly events: Events;
@@ -54,6 +58,7 @@ export class Lifecycle {
 
   /** Finds out what became of each container while no daemon was there, and from then on sees their ends. */
   async restore(): Promise<void> {
+    for (const container of this.#parts.registry.list()) this.#parts.reservations.update(container);
     this.#exits = new ExitWatcher(this.#parts.runtime.exitFolder, (id) => void this.#onExit(id));
     const monitors = await this.#parts.runtime.monitors();
     for (const { id } of this.#parts.registry.list()) {
@@ -96,7 +101,7 @@ export class Lifecycle {
     } else {
       // A start that the crash cut short left pieces, and perhaps a created process.
       if (container.sandboxId) this.#parts.registry.update(container.id, { sandboxId: undefined });
-      const endpoints = await this.#parts.launcher.releaseNetwork(container.id);
+      const endpoints = await this.#parts.networking.release(container.id);
       await this.#parts.runtime.deleteLeftover(container.id);
       await this.#parts.launcher.cleanUp(container.id, endpoints);
     }
@@ -182,13 +187,13 @@ export class Lifecycle {
 
   /** The way down of a container whose program has ended. */
   async #finish(id: ContainerId): Promise<void> {
-    const { registry, launcher, runtime, events } = this.#parts;
+    const { registry, launcher, networking, runtime, events } = this.#parts;
     const before = registry.get(id);
     // conmon writes the end down after the last output, for which it waits as long as a client does not read.
     this.attachStreams.releaseAll(id);
     const exitCode = (await runtime.awaitExitCode(id, EXIT_CODE_PATIENCE_MS)) ?? UNKNOWN_EXIT_CODE;
     const networks = this.#networksOf(id);
-    const endpoints = await launcher.releaseNetwork(id);
+    const endpoints = await networking.release(id);
     const container = registry.update(id, {
       sandboxId: undefined,
       state: {
@@ -238,11 +243,17 @@ export class Lifecycle {
     const container = registry.get(id);
     if (!container.removing) registry.update(id, { removing: true });
     await launcher.deleteFolder(id);
+    this.#parts.reservations.dropAll(container);
     registry.delete(id);
     await this.collectImages();
     emitContainerEvent(events, 'destroy', container);
     this.attachStreams.endWaiting(id);
     this.waiters.notify(id, 'removed', { exitCode: container.state.exitCode });
+  }
+
+  /** Runs work on a container while nothing else happens to it. */
+  exclusively<T>(id: ContainerId, work: () => Promise<T>): Promise<T> {
+    return this.#locks.run(id, work);
   }
 
   /** Looks whether a container that counts as running has ended unseen, and sees to its end then. */

@@ -6,6 +6,8 @@ import {
   type ContainerRecord,
   type EndpointSettings,
   type HostConfig,
+  type NetworkMode,
+  noEndpointSettings,
   zeroTime,
 } from '../model/container.ts';
 import { checkEndpointSettings } from '../model/create-rules.ts';
@@ -27,7 +29,7 @@ export function planContainer(
   request: CreateRequest,
   image: ImageRecord,
 ): Omit<ContainerRecord, 'id' | 'name'> {
-  const { config, host, networks } = request;
+  const { config, host, networks: given } = request;
   const command = resolveCommand({
     entrypoint: config.entrypoint,
     cmd: config.cmd,
@@ -39,7 +41,10 @@ export function planContainer(
   parseSecurityOptions(host.securityOpt);
   const stopSignal = config.stopSignal || image.config.stopSignal || 'SIGTERM';
   parseSignal(stopSignal);
-  for (const [network, settings] of Object.entries(networks)) checkEndpointSettings(network, settings);
+  const networks = host.networkMode.kind === 'network' ? given : onlyNetwork(host.networkMode);
+  for (const [network, settings] of Object.entries(networks)) {
+    checkEndpointSettings(network, settings, 'create');
+  }
   const [path = '', ...args] = command.args;
   return {
     createdAt: nowText(),
@@ -69,6 +74,11 @@ export function planContainer(
       finishedAt: zeroTime,
     },
   };
+}
+
+/** Modes that are networks of their own name appear as such; a joined namespace has the networks of its owner. */
+function onlyNetwork({ kind }: NetworkMode): Record<string, EndpointSettings> {
+  return kind === 'host' || kind === 'none' ? { [kind]: noEndpointSettings } : {};
 }
 
 /** The image's variables that the request does not name, after those that it does. */

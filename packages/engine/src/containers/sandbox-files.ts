@@ -1,18 +1,25 @@
 /** Writes /etc/hosts, /etc/hostname and /etc/resolv.conf of a container, as its network mode has them. */
+import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { hostname as hostHostname } from 'node:os';
 import { join } from 'node:path';
+import { internal } from '../base/errors.ts';
 import type { ContainerRecord } from '../model/container.ts';
 import { parseExtraHost } from '../model/create-rules.ts';
+import { hostnameOf } from '../model/names.ts';
 import {
+  formatEmbeddedResolvConf,
   formatHostsFile,
   formatResolvConf,
   type HostsEntry,
   overrideResolver,
+  ownLines,
   ownNames,
   parseResolvConf,
+  type ResolverConfig,
   type ResolverOverrides,
   reachableResolver,
+  withoutOwnLines,
 } from '../model/network-files.ts';
 
 /** The files' paths on the host, and how the container calls itself. */
@@ -32,19 +39,20 @@ export function sandboxFiles(folder: string): SandboxFiles {
 
 export interface FileFacts {
   readonly container: ContainerRecord;
-  /** The container's own IPv4 addresses, in the order of its networks. */
+  /** The container's own addresses, in the order of its networks, IPv4 before IPv6. */
   readonly addresses: readonly string[];
   readonly ipv6: boolean;
   /** What `host-gateway` stands for. */
   readonly hostGateway: string | undefined;
   /** The daemon's own `--dns` options, which hold where the container gives none. */
   readonly daemonResolver: ResolverOverrides;
+  /** Whether the container is on a user-defined network, where an embedded server answers. */
+  readonly hasEmbeddedServer: boolean;
 }
 
 /** The name by which the container knows itself. */
-export function effectiveHostname({ config, host, id }: ContainerRecord): string {
-  if (config.hostname !== '') return config.hostname;
-  return host.networkMode.kind === 'host' || host.utsMode === 'host' ? hostHostname() : id.slice(0, 12);
+export function effectiveHostname(container: ContainerRecord): string {
+  return hostnameOf(container, hostHostname());
 }
 
 /** systemd-resolved's stub listens on the host's loopback; the real servers stand in the second file. */
@@ -54,20 +62,20 @@ const resolvedUpstreams = '/run/systemd/resolve/resolv.conf';
 /** Writes all three files into the folder, in place: they are bind-mounted, and a rename would leave the old ones. */
 export async function writeSandboxFiles(folder: string, facts: FileFacts): Promise<void> {
   const files = sandboxFiles(folder);
-  const [hosts, resolvConf] = await Promise.all([hostsFile(facts), resolvConfFile(facts)]);
+  const hosts = await hostsFile(facts);
   await Promise.all([
     writeFile(files.hostnamePath, `${effectiveHostname(facts.container)}\n`),
     writeFile(files.hostsPath, hosts),
-    writeFile(files.resolvConfPath, resolvConf),
+    writeResolvConf(files.resolvConfPath, facts),
   ]);
 }
 
 async function hostsFile(facts: FileFacts): Promise<string> {
-  const { host, config } = facts.container;
+  const { host } = facts.container;
   if (host.networkMode.kind === 'host' && host.extraHosts.length === 0) {
     return readFile('/etc/hosts', 'utf8').catch(() => '');
   }
-  const names = ownNames(effectiveHostname(facts.container), config.domainname);
+  const names = namesInHosts(facts.container);
   return formatHostsFile({
     ipv6: facts.ipv6,
     extraHosts: host.extraHosts.flatMap((entry) => extraHost(entry, facts.hostGateway)),
@@ -75,27 +83,91 @@ async function hostsFile(facts: FileFacts): Promise<string> {
   });
 }
 
+function namesInHosts(container: ContainerRecord): string[] {
+  return ownNames(effectiveHostname(container), container.config.domainname);
+}
+
+/** Adds and takes away lines of the container's own addresses; all that others wrote into the file stays. */
+export async function changeHostsFile(
+  folder: string,
+  container: ContainerRecord,
+  change: { readonly added: readonly string[]; readonly removed: readonly string[] },
+): Promise<void> {
+  const { hostsPath } = sandboxFiles(folder);
+  const names = namesInHosts(container);
+  const before = await readFile(hostsPath, 'utf8');
+  const text = withoutOwnLines(before, change.removed, names);
+  const separator = text === '' || text.endsWith('\n') ? '' : '\n';
+  await writeFile(hostsPath, `${text}${separator}${ownLines(change.added, names)}`);
+}
+
 function extraHost(entry: string, hostGateway: string | undefined): HostsEntry[] {
   const { name, address } = parseExtraHost(entry);
   if (address !== 'host-gateway') return [{ address, names: [name] }];
-  if (hostGateway === undefined) throw new Error('unable to derive the IP value for host-gateway');
+  if (hostGateway === undefined) {
+    throw internal('no-host-gateway', 'unable to derive the IP value for host-gateway');
+  }
   return [{ address: hostGateway, names: [name] }];
 }
 
-async function resolvConfFile({ container, ipv6, daemonResolver }: FileFacts): Promise<string> {
+async function writeResolvConf(path: string, facts: FileFacts): Promise<void> {
+  const text = await resolvConfFile(facts);
+  await Promise.all([writeFile(path, text), writeFile(hashPath(path), hashOf(text))]);
+}
+
+/** Writes resolv.conf anew for a changed set of networks, unless somebody has changed it since we wrote it. */
+export async function updateResolvConf(folder: string, facts: FileFacts): Promise<void> {
+  const path = sandboxFiles(folder).resolvConfPath;
+  const [text, hash] = await Promise.all([readFile(path, 'utf8'), readFile(hashPath(path), 'utf8')]);
+  if (hashOf(text) === hash) await writeResolvConf(path, facts);
+}
+
+function hashPath(path: string): string {
+  return `${path}.hash`;
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+async function resolvConfFile(facts: FileFacts): Promise<string> {
+  const { container, ipv6, daemonResolver, hasEmbeddedServer } = facts;
   const { host } = container;
-  const isHostMode = host.networkMode.kind === 'host';
-  const resolver = overrideResolver(await hostResolver(isHostMode), {
+  const overrides = {
     dns: host.dns.length > 0 ? host.dns : daemonResolver.dns,
     dnsSearch: host.dnsSearch.length > 0 ? host.dnsSearch : daemonResolver.dnsSearch,
     dnsOptions: host.dnsOptions.length > 0 ? host.dnsOptions : daemonResolver.dnsOptions,
-  });
-  const isOverridden = host.dns.length > 0 || daemonResolver.dns.length > 0;
+  };
+  if (hasEmbeddedServer) return embeddedResolvConf(await readResolvConf(hostResolvConf), overrides);
+  const isHostMode = host.networkMode.kind === 'host';
+  const resolver = overrideResolver(await hostResolver(isHostMode), overrides);
+  const isOverridden = overrides.dns.length > 0;
   return formatResolvConf(isHostMode || isOverridden ? resolver : reachableResolver(resolver, ipv6));
 }
 
-async function hostResolver(isHostMode: boolean) {
-  const own = parseResolvConf(await readFile('/etc/resolv.conf', 'utf8').catch(() => ''));
+function embeddedResolvConf(own: ResolverConfig, overrides: ResolverOverrides): string {
+  const overridden = [
+    ...(overrides.dns.length > 0 ? ['nameservers'] : []),
+    ...(overrides.dnsSearch.length > 0 ? ['search'] : []),
+    ...(overrides.dnsOptions.length > 0 ? ['options'] : []),
+  ];
+  const config = overrideResolver(own, overrides);
+  return formatEmbeddedResolvConf(config, {
+    hostFile: hostResolvConf,
+    servers: config.nameservers,
+    askedFrom: overrides.dns.length > 0 ? 'container' : 'host',
+    overridden,
+  });
+}
+
+const hostResolvConf = '/etc/resolv.conf';
+
+async function readResolvConf(path: string): Promise<ResolverConfig> {
+  return parseResolvConf(await readFile(path, 'utf8').catch(() => ''));
+}
+
+async function hostResolver(isHostMode: boolean): Promise<ResolverConfig> {
+  const own = await readResolvConf(hostResolvConf);
   if (isHostMode || own.nameservers.join() !== stubResolver) return own;
   const upstreams = await readFile(resolvedUpstreams, 'utf8').catch(() => undefined);
   return upstreams === undefined ? own : parseResolvConf(upstreams);

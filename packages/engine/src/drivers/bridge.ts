@@ -1,10 +1,18 @@
 /** The bridge driver: one bridge in the host's namespace for each network, one veth pair for each endpoint. */
-import { broadcastAddress, mustParseSubnet } from '../base/address.ts';
+import { broadcastAddress, type Family, mustParseSubnet } from '../base/address.ts';
 import { conflict, internal, messageOf } from '../base/errors.ts';
 import { shortId } from '../base/ids.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import type { BridgeOutcome, BridgeRequest } from '../kernel/operations.ts';
-import { containerGateway, type EndpointRecord, type NetworkRecord } from '../model/network.ts';
+import type { BridgeOutcome, BridgeRequest, DefaultRoute, InterfaceAddress } from '../kernel/operations.ts';
+import { sysctlPath } from '../model/endpoint-options.ts';
+import type { WayOut } from '../model/gateways.ts';
+import {
+  type EndpointRecord,
+  macAddressFor,
+  type NetworkRecord,
+  type SubnetConfig,
+  subnetOfFamily,
+} from '../model/network.ts';
 import type { NetworkDriver } from './driver.ts';
 
 /** Builds the mark that links bear (as their alias, see ip-link(8)) from the installation's id. */
@@ -33,69 +41,106 @@ export class BridgeDriver implements NetworkDriver {
     const outcome = await this.#kernel.changes.run('ensureBridge', this.#bridgeRequest(network));
     if (outcome.kind === 'foreign') throw foreignBridge(network, outcome);
     const links = endpoints.flatMap(({ hostInterface }) => hostInterface ?? []);
+    if (links.length === 0) return;
     await this.#kernel.changes.run('ensurePorts', { bridgeIndex: outcome.index, links });
   }
 
   #bridgeRequest(network: NetworkRecord): BridgeRequest {
-    const { device, mtuBytes } = network.bridge!;
-    const { gateway, subnet: block } = network.subnets[0]!;
-    const subnet = mustParseSubnet(block);
-    const broadcast = broadcastAddress(subnet);
+    const { device, mtuBytes, gatewayModes, inhibitIpv4 } = network.bridge!;
+    const hasAddress = (family: Family) =>
+      gatewayModes[family] !== 'isolated' && !(family === 'ipv4' && inhibitIpv4);
     return {
       name: device,
       mark: networkMark(this.#installation, network),
       ...(mtuBytes === undefined ? {} : { mtuBytes }),
       macAddress: bridgeMacAddress(network.id),
-      address: gateway,
-      prefixLength: subnet.prefixLength,
-      ...(broadcast ? { broadcast } : {}),
+      addresses: network.subnets.flatMap((config) =>
+        hasAddress(mustParseSubnet(config.subnet).family) ? inSubnet(config, config.gateway) : [],
+      ),
+      ipv6: network.enableIpv6,
     };
+  }
+
+  async cutNetwork(network: NetworkRecord): Promise<string> {
+    const { device } = network.bridge!;
+    await this.#kernel.changes.run('cutBridge', device);
+    return device;
   }
 
   async connect(
     network: NetworkRecord,
     endpoint: EndpointRecord,
     namespace: string,
+    waysOut: readonly WayOut[],
   ): Promise<{ readonly made: boolean }> {
-    const subnet = network.subnets[0]!;
     const bridge = this.#bridgeRequest(network);
+    const { hostInterface, interfaceName, macAddress, ipv4Address, ipv6Address } = endpoint;
+    const address = ipv4Address ?? ipv6Address;
     const outcome = await this.#kernel.changes
       .run('attachToBridge', {
         namespace,
         bridge,
-        hostInterface: endpoint.hostInterface!,
-        interfaceName: endpoint.interfaceName!,
-        macAddress: endpoint.macAddress,
-        ...(bridge.mtuBytes === undefined ? {} : { mtuBytes: bridge.mtuBytes }),
+        hostInterface: hostInterface!,
+        interfaceName: interfaceName!,
+        macAddress,
+        announce: address !== undefined && macAddress !== macAddressFor(address),
         mark: endpointMark(this.#installation, endpoint),
-        address: endpoint.ipv4Address!,
-        prefixLength: bridge.prefixLength,
-        ...(network.internal ? {} : { gateway: containerGateway(subnet) }),
+        addresses: [
+          ...inSubnet(subnetOfFamily(network, 'ipv4'), ipv4Address),
+          ...inSubnet(subnetOfFamily(network, 'ipv6'), ipv6Address),
+        ],
+        sysctls: (endpoint.sysctls ?? []).map(
+          (sysctl) => [sysctlPath(sysctl, interfaceName!), sysctl[1]] as const,
+        ),
+        gateways: waysOut.flatMap((way) => (way.endpoint.id === endpoint.id ? way.gateway : [])),
       })
       .catch((error) => {
-        const message = `failed to set up container networking: attach ${endpoint.hostInterface} to ${bridge.name}: ${messageOf(error)}`;
+        const message = `failed to set up container networking: attach ${hostInterface} to ${bridge.name}: ${messageOf(error)}`;
         throw internal('attach-failed', message, { endpoint: endpoint.id, network: network.id }, error);
       });
     if (outcome.kind === 'foreign') throw foreignBridge(network, outcome);
     return { made: outcome.created };
   }
 
-  async silence(endpoint: EndpointRecord, namespace: string): Promise<void> {
-    await this.#kernel.changes.run('cutInterface', { namespace, interfaceName: endpoint.interfaceName! });
+  async silence({ interfaceName }: EndpointRecord, namespace: string): Promise<void> {
+    if (interfaceName === undefined) return;
+    await this.#kernel.changes.run('silenceInterface', { namespace, interfaceName });
   }
 
-  async remove(endpoint: EndpointRecord): Promise<void> {
-    await this.#kernel.deletions.run('removeLink', endpoint.hostInterface!);
+  async cut(endpoint: EndpointRecord, namespace: string, waysOut: readonly WayOut[]): Promise<void> {
+    const { interfaceName, id } = endpoint;
+    if (interfaceName === undefined) return;
+    await this.#kernel.changes.run('cutInterface', {
+      namespace,
+      interfaceName,
+      parkedName: `removed-${id.slice(0, 7)}`,
+      defaultRoutes: [defaultRoute(4, waysOut), defaultRoute(6, waysOut)],
+    });
   }
+}
+
+function defaultRoute(family: 4 | 6, waysOut: readonly WayOut[]): DefaultRoute {
+  const way = waysOut.find((candidate) => candidate.family === `ipv${family}`);
+  if (way?.endpoint.interfaceName === undefined) return { family };
+  return { family, gateway: way.gateway, interfaceName: way.endpoint.interfaceName };
+}
+
+function inSubnet(config: SubnetConfig | undefined, address: string | undefined): InterfaceAddress[] {
+  if (!config || address === undefined) return [];
+  const subnet = mustParseSubnet(config.subnet);
+  const broadcast = broadcastAddress(subnet);
+  return [{ address, prefixLength: subnet.prefixLength, ...(broadcast ? { broadcast } : {}) }];
 }
 
 function foreignBridge(network: NetworkRecord, outcome: Extract<BridgeOutcome, { kind: 'foreign' }>) {
   const { device } = network.bridge!;
   const owner = outcome.mark === '' ? '' : ` (marked "${outcome.mark}")`;
+  const option =
+    network.name === 'bridge' ? '--bridge' : '-o com.docker.network.bridge.name, or leave that to Seaway';
   return conflict(
     'foreign-bridge',
     `${outcome.linkKind} ${device} exists and was not made by this Seaway${owner}: it is left as it is. ` +
-      'Choose another name with --bridge, or delete it first',
+      `Choose another name with ${option}, or delete it first`,
     { device },
   );
 }

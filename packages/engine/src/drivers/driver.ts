@@ -1,4 +1,5 @@
 /** What the engine asks of a network driver. A driver makes networks and endpoints real; it decides nothing. */
+import type { WayOut } from '../model/gateways.ts';
 import type { EndpointRecord, NetworkRecord } from '../model/network.ts';
 
 export interface NetworkDriver {
@@ -8,18 +9,29 @@ export interface NetworkDriver {
    */
   ensureNetwork(network: NetworkRecord, endpoints: readonly EndpointRecord[]): Promise<void>;
   /**
+   * Cuts a network without endpoints off, so that its subnets can be given to another. Repeatable.
+   * @returns the host's link that is still to be deleted
+   */
+  cutNetwork(network: NetworkRecord): Promise<string>;
+  /**
    * Gives the endpoint its interface in the sandbox's namespace, and makes the network real again where somebody took
    * it away. On failure nothing of the endpoint is left.
    * @param namespace path of the sandbox's namespace
+   * @param waysOut the sandbox's ways out from now on; those over other endpoints are in place already
    * @returns whether the network had to be made, so that other endpoints have lost it
    */
   connect(
     network: NetworkRecord,
     endpoint: EndpointRecord,
     namespace: string,
+    waysOut: readonly WayOut[],
   ): Promise<{ readonly made: boolean }>;
   /** Cuts the endpoint's traffic at once, so that its addresses can be given to another. Repeatable. */
   silence(endpoint: EndpointRecord, namespace: string): Promise<void>;
-  /** Removes the endpoint's interface; may take the kernel tens of milliseconds. Repeatable. */
-  remove(endpoint: EndpointRecord): Promise<void>;
+  /**
+   * As {@link silence}, in a sandbox that goes on without the endpoint: the interface's name is free again, though the
+   * interface may still be there. Repeatable.
+   * @param waysOut the sandbox's ways out from now on
+   */
+  cut(endpoint: EndpointRecord, namespace: string, waysOut: readonly WayOut[]): Promise<void>;
 }

@@ -1,13 +1,33 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { NftCommand, NftElement } from '@seaway/linux/nftables-json';
-import { addNetwork, compileRuleset, type FirewallNetwork, removeNetwork } from './model.ts';
+import type { NetworkId } from '../base/ids.ts';
+import type { GatewayMode, NetworkRecord } from '../model/network.ts';
+import {
+  addEndpoint,
+  addNetwork,
+  compileRuleset,
+  type FirewallModel,
+  type FirewallNetwork,
+  removeEndpoint,
+  removeNetwork,
+  toFirewallNetwork,
+} from './model.ts';
 
 const network = (n: number): FirewallNetwork => ({
   device: `br-${n}`,
-  subnets: [`172.${n}.0.0/16`],
-  masquerade: true,
+  internal: false,
   interContainer: true,
+  masquerade: ['ipv4'],
+  open: [],
+  routed: [],
+});
+
+const model = (changes: Partial<FirewallModel> = {}): FirewallModel => ({
+  networks: [],
+  endpoints: [],
+  dropOtherForwarding: [],
+  ...changes,
 });
 
 const elementOf = (command: NftCommand): NftElement => {
@@ -16,10 +36,10 @@ const elementOf = (command: NftCommand): NftElement => {
   return change.element as NftElement;
 };
 
+const setsOf = (commands: readonly NftCommand[]) => commands.map((command) => elementOf(command).name);
+
 const countRules = (networks: FirewallNetwork[]) =>
-  compileRuleset({ networks, dropOtherForwarding: false }).filter(
-    (command) => 'add' in command && 'rule' in command.add,
-  ).length;
+  compileRuleset(model({ networks })).filter((command) => 'add' in command && 'rule' in command.add).length;
 
 describe('the firewall', () => {
   it('has the same number of rules for one network as for many', () => {
@@ -28,31 +48,110 @@ describe('the firewall', () => {
   });
 
   it('replaces the table as a whole, whether or not it was there', () => {
-    const verbs = compileRuleset({ networks: [], dropOtherForwarding: false })
+    const verbs = compileRuleset(model())
       .slice(0, 3)
       .map((command) => Object.keys(command)[0]);
     assert.deepEqual(verbs, ['add', 'delete', 'add']);
   });
 
-  it('forwards for others only where the host already did', () => {
-    const policy = (dropOtherForwarding: boolean) =>
-      JSON.stringify(compileRuleset({ networks: [], dropOtherForwarding })).match(
-        /"hook":"forward","prio":0,"policy":"(\w+)"/,
-      )?.[1];
-    assert.equal(policy(true), 'drop');
-    assert.equal(policy(false), 'accept');
+  it('forwards for others only where the host already did, for each family by itself', () => {
+    const dropped = (families: FirewallModel['dropOtherForwarding']) =>
+      [
+        ...JSON.stringify(compileRuleset(model({ dropOtherForwarding: families }))).matchAll(
+          /"comment":"(ipv\d): this host was no router before"/g,
+        ),
+      ].map((found) => found[1]);
+    assert.deepEqual(dropped([]), []);
+    assert.deepEqual(dropped(['ipv6']), ['ipv6']);
+    assert.deepEqual(dropped(['ipv4', 'ipv6']), ['ipv4', 'ipv6']);
   });
 
   it('removes exactly the elements that it added', () => {
     const added = addNetwork(network(17)).map(elementOf);
     assert.deepEqual(removeNetwork(network(17)).map(elementOf), added);
-    assert.equal(added.length, 4);
+    assert.deepEqual(
+      added.map(({ name }) => name),
+      ['bridges', 'home', 'talkative', 'masqueraded4'],
+    );
   });
 
   it('leaves out what a network does not want', () => {
-    const names = addNetwork({ ...network(17), masquerade: false, interContainer: false }).map(
-      (command) => elementOf(command).name,
+    const quiet = { ...network(17), masquerade: [], interContainer: false };
+    assert.deepEqual(setsOf(addNetwork(quiet)), ['bridges', 'home']);
+  });
+
+  it('knows the gateway modes of both families', () => {
+    const modes = { ...network(17), masquerade: [], open: ['ipv4'], routed: ['ipv6'] } as const;
+    assert.deepEqual(setsOf(addNetwork(modes)), ['bridges', 'home', 'talkative', 'open4', 'routed6']);
+  });
+
+  it('filters what is bridged only where containers may not talk to each other', () => {
+    assert.deepEqual(addEndpoint({ port: 'veth1', interContainer: true }), []);
+    assert.deepEqual(removeEndpoint({ port: 'veth1', interContainer: true }), []);
+    const added = addEndpoint({ port: 'veth1', interContainer: false });
+    assert.deepEqual(elementOf(added.at(-1)!).elem, ['veth1']);
+    assert.deepEqual(
+      removeEndpoint({ port: 'veth1', interContainer: false }).map(elementOf),
+      added.slice(-1).map(elementOf),
     );
-    assert.deepEqual(names, ['bridges']);
+  });
+});
+
+describe("the firewall's view of a network", () => {
+  const record = (
+    modes: Record<'ipv4' | 'ipv6', GatewayMode>,
+    changes: Partial<NetworkRecord> = {},
+  ): NetworkRecord => ({
+    id: 'n'.repeat(64) as NetworkId,
+    name: 'shop',
+    driver: 'bridge',
+    createdAt: '',
+    internal: false,
+    attachable: false,
+    enableIpv4: true,
+    enableIpv6: true,
+    subnets: [],
+    options: {},
+    labels: {},
+    configOnly: false,
+    bridge: {
+      device: 'br-shop',
+      masquerade: true,
+      interContainer: true,
+      interfacePrefix: 'eth',
+      gatewayModes: modes,
+      inhibitIpv4: false,
+    },
+    ...changes,
+  });
+
+  const cases: readonly [string, NetworkRecord, Partial<FirewallNetwork>][] = [
+    ['nat', record({ ipv4: 'nat', ipv6: 'nat' }), { masquerade: ['ipv4', 'ipv6'], open: [], routed: [] }],
+    [
+      'nat-unprotected and routed',
+      record({ ipv4: 'nat-unprotected', ipv6: 'routed' }),
+      { masquerade: ['ipv4'], open: ['ipv4'], routed: ['ipv6'] },
+    ],
+    [
+      'internal',
+      record({ ipv4: 'nat-unprotected', ipv6: 'isolated' }, { internal: true }),
+      { internal: true, masquerade: [], open: [], routed: [] },
+    ],
+    [
+      'IPv6 alone',
+      record({ ipv4: 'nat', ipv6: 'nat' }, { enableIpv4: false }),
+      { masquerade: ['ipv6'], open: [], routed: [] },
+    ],
+  ];
+  for (const [name, given, expected] of cases) {
+    it(name, () => {
+      const seen = toFirewallNetwork(given)!;
+      assert.deepEqual({ ...seen, ...expected }, seen);
+    });
+  }
+
+  it('is none for networks without a bridge', () => {
+    const { bridge: _, ...hostNetwork } = record({ ipv4: 'nat', ipv6: 'nat' });
+    assert.equal(toFirewallNetwork(hostNetwork), undefined);
   });
 });

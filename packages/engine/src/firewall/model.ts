@@ -1,8 +1,12 @@
 /**
- * The firewall as data: one nf_tables table whose rules never change in number; networks are elements of its sets.
+ * The firewall as data: nf_tables tables whose rules never change in number; networks are elements of their sets.
  * Pure: the result is a list of commands in libnftables' JSON form (libnftables-json(5)).
  *
- * Known gap: published ports, internal networks and the administrator's own chain are not modelled yet.
+ * The table `inet seaway` filters and translates what is routed. What two containers of one network say to each
+ * other is bridged and never gets there; where a network forbids that (`icc=false`) the table `bridge seaway` does
+ * it. It exists only while there is such a network, because it would cost every bridged packet something.
+ *
+ * Known gap: published ports and the administrator's own chain are not modelled yet.
  */
 
 import type {
@@ -10,29 +14,63 @@ import type {
   NftCommand,
   NftElement,
   NftExpression,
+  NftFamily,
   NftOperator,
   NftSetType,
   NftStatement,
 } from '@seaway/linux/nftables-json';
+import type { Family } from '../base/address.ts';
+import type { NetworkRecord } from '../model/network.ts';
 
 export const tableName = 'seaway';
-const family = 'inet';
 
 /** What the firewall needs to know of a network. */
 export interface FirewallNetwork {
   readonly device: string;
-  /** IPv4 subnets in CIDR form. */
-  readonly subnets: readonly string[];
-  /** Whether traffic to elsewhere leaves with the host's address as its source. */
-  readonly masquerade: boolean;
+  /** Nothing gets out or in. */
+  readonly internal: boolean;
   /** Whether containers of the network may talk to each other. */
+  readonly interContainer: boolean;
+  /** Families whose traffic to elsewhere leaves with the host's address as its source. */
+  readonly masquerade: readonly Family[];
+  /** Families in which everybody who routes to the containers reaches all their ports. */
+  readonly open: readonly Family[];
+  /** Families that are routed and not translated: ICMP reaches the containers. */
+  readonly routed: readonly Family[];
+}
+
+/** What the firewall needs to know of an endpoint. */
+export interface FirewallEndpoint {
+  /** The interface's end on the bridge. */
+  readonly port: string;
   readonly interContainer: boolean;
 }
 
 export interface FirewallModel {
   readonly networks: readonly FirewallNetwork[];
-  /** When Seaway itself turned the host into a router, it forwards nothing but its networks' traffic. */
-  readonly dropOtherForwarding: boolean;
+  readonly endpoints: readonly FirewallEndpoint[];
+  /** Where Seaway itself turned the host into a router, it forwards nothing but its networks' traffic. */
+  readonly dropOtherForwarding: readonly Family[];
+}
+
+/** The firewall's view of a network; undefined where it has no bridge. */
+export function toFirewallNetwork(network: NetworkRecord): FirewallNetwork | undefined {
+  const { bridge, internal } = network;
+  if (!bridge) return undefined;
+  const families: Family[] = [
+    ...(network.enableIpv4 ? ['ipv4' as const] : []),
+    ...(network.enableIpv6 ? ['ipv6' as const] : []),
+  ];
+  const mode = (family: Family) => bridge.gatewayModes[family];
+  const { device, interContainer, masquerade } = bridge;
+  return {
+    device,
+    internal,
+    interContainer,
+    masquerade: families.filter((family) => masquerade && !internal && mode(family).startsWith('nat')),
+    open: families.filter((family) => !internal && mode(family) === 'nat-unprotected'),
+    routed: families.filter((family) => !internal && mode(family) === 'routed'),
+  };
 }
 
 const meta = (key: string): NftExpression => ({ meta: { key } });
@@ -40,85 +78,157 @@ const match = (left: NftExpression, op: NftOperator, right: NftExpression): NftS
   match: { op, left, right },
 });
 const concat = (...parts: NftExpression[]): NftExpression => ({ concat: parts });
+const field = (protocol: string, name: string): NftExpression => ({ payload: { protocol, field: name } });
 
 interface SetShape {
+  readonly family: NftFamily;
   readonly name: string;
   readonly type: NftSetType;
-  readonly interval: boolean;
+}
+
+function set(name: string, type: NftSetType, family: NftFamily = 'inet'): SetShape {
+  return { family, name, type };
 }
 
 const sets = {
   /** The bridges of all networks. */
-  bridges: { name: 'bridges', type: 'ifname', interval: false },
-  /** Bridges whose containers may talk to each other, each paired with itself. */
-  talkative: { name: 'talkative', type: ['ifname', 'ifname'], interval: false },
-  /** Subnets that leave by NAT. */
-  masqueraded: { name: 'masqueraded', type: 'ipv4_addr', interval: true },
-  /** Each such subnet with its own bridge, where NAT does not apply. */
-  home: { name: 'home', type: ['ipv4_addr', 'ifname'], interval: true },
-} as const satisfies Record<string, SetShape>;
+  bridges: set('bridges', 'ifname'),
+  /** Each bridge paired with itself: traffic that stays in its network. */
+  home: set('home', ['ifname', 'ifname']),
+  /** The same, of networks whose containers may talk to each other. */
+  talkative: set('talkative', ['ifname', 'ifname']),
+  internal: set('internal', 'ifname'),
+  masqueraded: { ipv4: set('masqueraded4', 'ifname'), ipv6: set('masqueraded6', 'ifname') },
+  open: { ipv4: set('open4', 'ifname'), ipv6: set('open6', 'ifname') },
+  routed: { ipv4: set('routed4', 'ifname'), ipv6: set('routed6', 'ifname') },
+} as const;
 
-/** Commands that put the whole table in place, replacing what was there, in one transaction. */
+const inetSets: readonly SetShape[] = Object.values(sets).flatMap((entry) =>
+  'name' in entry ? [entry] : Object.values(entry),
+);
+
+/** Ports whose containers may talk to nobody on their bridge but the host. */
+const silentPorts = set('silent', 'ifname', 'bridge');
+
+/** Commands that put all tables in place, replacing what was there, in one transaction. */
 export function compileRuleset(model: FirewallModel): NftCommand[] {
   return [
-    // Adding before deleting makes the deletion succeed whether or not the table was there.
-    { add: { table: { family, name: tableName } } },
-    { delete: { table: { family, name: tableName } } },
-    { add: { table: { family, name: tableName } } },
-    ...Object.values(sets).map(addSet),
-    ...chains(model.dropOtherForwarding ? 'drop' : 'accept'),
+    ...replaceTable('inet'),
+    ...inetSets.map(addSet),
+    ...inetChains(model.dropOtherForwarding),
+    ...removeTable('bridge'),
     ...model.networks.flatMap(addNetwork),
+    ...model.endpoints.flatMap(addEndpoint),
   ];
 }
 
-function addSet({ name, type, interval }: SetShape): NftCommand {
-  return {
-    add: { set: { family, table: tableName, name, type, ...(interval ? { flags: ['interval'] } : {}) } },
-  };
+function addTable(family: NftFamily): NftCommand {
+  return { add: { table: { family, name: tableName } } };
 }
 
-function chains(forwardPolicy: 'accept' | 'drop'): NftCommand[] {
+/** Adding before deleting makes the deletion succeed whether or not the table was there. */
+function removeTable(family: NftFamily): NftCommand[] {
+  return [addTable(family), { delete: { table: { family, name: tableName } } }];
+}
+
+function replaceTable(family: NftFamily): NftCommand[] {
+  return [...removeTable(family), addTable(family)];
+}
+
+function addSet({ family, name, type }: SetShape): NftCommand {
+  return { add: { set: { family, table: tableName, name, type } } };
+}
+
+function inetChains(dropOtherForwarding: readonly Family[]): NftCommand[] {
   const iifname = meta('iifname');
   const oifname = meta('oifname');
-  const saddr = { payload: { protocol: 'ip', field: 'saddr' } };
+  const inSet = (what: NftExpression, { name }: SetShape) => match(what, '==', `@${name}`);
+  const of = (family: Family) => match(meta('nfproto'), '==', family);
+  const icmp = { ipv4: 'icmp', ipv6: 'ipv6-icmp' } as const;
+  const families = ['ipv4', 'ipv6'] as const;
   return [
-    addChain('forward', 'filter', 'forward', 0, forwardPolicy),
-    addRule('forward', 'replies', [
+    addChain('inet', 'forward', 'filter', 'forward', 0),
+    addRule('inet', 'forward', 'replies', [
       match({ ct: { key: 'state' } }, 'in', ['established', 'related']),
       { accept: null },
     ]),
-    addRule('forward', 'within a network', [
-      match(concat(iifname, oifname), '==', `@${sets.talkative.name}`),
+    addRule('inet', 'forward', 'within a network', [
+      inSet(concat(iifname, oifname), sets.talkative),
       { accept: null },
     ]),
-    addRule('forward', 'nothing was published: no way in', [
-      match(oifname, '==', `@${sets.bridges.name}`),
+    addRule('inet', 'forward', 'internal: no way out', [
+      inSet(iifname, sets.internal),
       { counter: null },
       { drop: null },
     ]),
-    addRule('forward', 'the way out', [match(iifname, '==', `@${sets.bridges.name}`), { accept: null }]),
-    addChain('postrouting', 'nat', 'postrouting', 100, 'accept'),
-    addRule('postrouting', 'to elsewhere with the address of the host', [
-      match(saddr, '==', `@${sets.masqueraded.name}`),
-      match(concat(saddr, oifname), '!=', `@${sets.home.name}`),
+    ...families.flatMap((family) => [
+      addRule('inet', 'forward', `${family}: open to all who route here`, [
+        of(family),
+        inSet(oifname, sets.open[family]),
+        { accept: null },
+      ]),
+      addRule('inet', 'forward', `${family}: routed networks answer pings`, [
+        match(meta('l4proto'), '==', icmp[family]),
+        inSet(oifname, sets.routed[family]),
+        { accept: null },
+      ]),
+    ]),
+    addRule('inet', 'forward', 'nothing was published: no way in', [
+      inSet(oifname, sets.bridges),
       { counter: null },
-      { masquerade: null },
+      { drop: null },
+    ]),
+    addRule('inet', 'forward', 'the way out', [inSet(iifname, sets.bridges), { accept: null }]),
+    ...dropOtherForwarding.map((family) =>
+      addRule('inet', 'forward', `${family}: this host was no router before`, [
+        of(family),
+        { counter: null },
+        { drop: null },
+      ]),
+    ),
+    addChain('inet', 'postrouting', 'nat', 'postrouting', 100),
+    ...families.map((family) =>
+      addRule('inet', 'postrouting', `${family}: to elsewhere with the address of the host`, [
+        of(family),
+        // The interface that a packet came by is known here since Linux 5.7.
+        inSet(iifname, sets.masqueraded[family]),
+        match(concat(iifname, oifname), '!=', `@${sets.home.name}`),
+        { counter: null },
+        { masquerade: null },
+      ]),
+    ),
+  ];
+}
+
+/** The second table, or what is missing of it: sets keep their elements, the chain gets its rules anew. */
+function ensureBridgeTable(): NftCommand[] {
+  const family = 'bridge';
+  return [
+    addTable(family),
+    addSet(silentPorts),
+    addChain(family, 'forward', 'filter', 'forward', 0),
+    { flush: { chain: { family, table: tableName, name: 'forward' } } },
+    addRule(family, 'forward', 'containers of this network do not talk to each other', [
+      match(meta('iifname'), '==', `@${silentPorts.name}`),
+      match(field('ether', 'type'), '!=', 'arp'),
+      { counter: null },
+      { drop: null },
     ]),
   ];
 }
 
 function addChain(
+  family: NftFamily,
   name: string,
   type: NftChain['type'],
   hook: NftChain['hook'],
   prio: number,
-  policy: NftChain['policy'],
 ): NftCommand {
-  const chain: NftChain = { family, table: tableName, name, type, hook, prio, policy };
+  const chain: NftChain = { family, table: tableName, name, type, hook, prio, policy: 'accept' };
   return { add: { chain } };
 }
 
-function addRule(chain: string, comment: string, expr: NftStatement[]): NftCommand {
+function addRule(family: NftFamily, chain: string, comment: string, expr: NftStatement[]): NftCommand {
   return { add: { rule: { family, table: tableName, chain, comment, expr } } };
 }
 
@@ -132,26 +242,33 @@ export function removeNetwork(network: FirewallNetwork): NftCommand[] {
   return networkElements(network).map((element) => ({ delete: { element } }));
 }
 
-function networkElements({ device, subnets, masquerade, interContainer }: FirewallNetwork): NftElement[] {
-  const prefixes = subnets.map((subnet): NftExpression => {
-    const [addr = '', length] = subnet.split('/');
-    return { prefix: { addr, len: Number(length) } };
-  });
+function networkElements(network: FirewallNetwork): NftElement[] {
+  const { device, internal, interContainer, masquerade, open, routed } = network;
+  const itself = concat(device, device);
+  const of = (families: readonly Family[], shapes: Readonly<Record<Family, SetShape>>) =>
+    families.map((family) => element(shapes[family], device));
   return [
-    elements(sets.bridges.name, [device]),
-    ...(interContainer ? [elements(sets.talkative.name, [concat(device, device)])] : []),
-    ...(masquerade && prefixes.length > 0
-      ? [
-          elements(sets.masqueraded.name, prefixes),
-          elements(
-            sets.home.name,
-            prefixes.map((prefix) => concat(prefix, device)),
-          ),
-        ]
-      : []),
+    element(sets.bridges, device),
+    element(sets.home, itself),
+    ...(interContainer ? [element(sets.talkative, itself)] : []),
+    ...(internal ? [element(sets.internal, device)] : []),
+    ...of(masquerade, sets.masqueraded),
+    ...of(open, sets.open),
+    ...of(routed, sets.routed),
   ];
 }
 
-function elements(name: string, elem: NftExpression[]): NftElement {
-  return { family, table: tableName, name, elem };
+/** What an endpoint needs; nothing for most. */
+export function addEndpoint({ port, interContainer }: FirewallEndpoint): NftCommand[] {
+  if (interContainer) return [];
+  return [...ensureBridgeTable(), { add: { element: element(silentPorts, port) } }];
+}
+
+/** Takes back what {@link addEndpoint} added. */
+export function removeEndpoint({ port, interContainer }: FirewallEndpoint): NftCommand[] {
+  return interContainer ? [] : [{ delete: { element: element(silentPorts, port) } }];
+}
+
+function element({ family, name }: SetShape, elem: NftExpression): NftElement {
+  return { family, table: tableName, name, elem: [elem] };
 }

@@ -2,6 +2,7 @@
 import { parseAddress } from '../base/address.ts';
 import { conflict, type EngineError, invalid } from '../base/errors.ts';
 import type { EndpointSettings, NetworkMode } from './container.ts';
+import { endpointOptionProblems } from './endpoint-options.ts';
 import { isPredefinedNetwork } from './network.ts';
 
 /** What of a create request the rules look at. */
@@ -102,8 +103,12 @@ export function parseExtraHost(entry: string): { readonly name: string; readonly
   return { name, address };
 }
 
-/** @throws invalid for settings that the network cannot honour */
-export function checkEndpointSettings(network: string, settings: EndpointSettings): void {
+/**
+ * What is wrong with how a container wants to sit on a network, as far as that can be said without knowing the
+ * network.
+ * @returns Docker's words, or undefined
+ */
+function endpointSettingsProblem(network: string, settings: EndpointSettings): string | undefined {
   const problems: string[] = [];
   if (isPredefinedNetwork(network)) {
     if (settings.aliases.length > 0) {
@@ -119,14 +124,36 @@ export function checkEndpointSettings(network: string, settings: EndpointSetting
   if (settings.ipv6Address && parseAddress(settings.ipv6Address)?.family !== 'ipv6') {
     problems.push(`invalid IPv6 address: ${settings.ipv6Address}`);
   }
-  if (settings.macAddress && !/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(settings.macAddress)) {
+  if (settings.macAddress && !isUsableMacAddress(settings.macAddress)) {
     problems.push(`invalid MAC address: ${settings.macAddress}`);
   }
-  if (problems.length === 0) return;
+  problems.push(...endpointOptionProblems(settings.driverOptions));
+  for (const link of settings.links) {
+    if (link.split(':').length > 2 || link.startsWith(':') || link === '') {
+      problems.push(`bad format for links: ${link}`);
+    }
+  }
+  if (problems.length === 0) return undefined;
   const list = problems.length === 1 ? problems[0] : problems.map((problem) => `* ${problem}`).join('\n');
-  throw invalid(
-    'invalid-endpoint-settings',
-    `invalid config for network ${network}: invalid endpoint settings:\n${list}`,
-    { network, problems },
-  );
+  return `invalid endpoint settings:\n${list}`;
+}
+
+/** Six bytes of which the first is even: an odd one means a group of hosts (IEEE 802). */
+function isUsableMacAddress(text: string): boolean {
+  return /^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/i.test(text) && !/^00(:00){5}$/.test(text);
+}
+
+/**
+ * @param occasion a new container may name several networks, so its error says which one is meant
+ * @throws invalid for settings that the network cannot honour
+ */
+export function checkEndpointSettings(
+  network: string,
+  settings: EndpointSettings,
+  occasion: 'create' | 'connect',
+): void {
+  const problem = endpointSettingsProblem(network, settings);
+  if (problem === undefined) return;
+  const place = occasion === 'create' ? `invalid config for network ${network}: ` : '';
+  throw invalid('invalid-endpoint-settings', `${place}${problem}`, { network });
 }

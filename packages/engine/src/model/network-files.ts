@@ -28,7 +28,29 @@ export interface HostsFile {
 
 export function formatHostsFile(file: HostsFile): string {
   const entries = [...loopbackIpv4, ...(file.ipv6 ? loopbackIpv6 : []), ...file.extraHosts, ...file.own];
-  return entries.map(({ address, names }) => `${address}\t${names.join(' ')}\n`).join('');
+  return entries.map(formatEntry).join('');
+}
+
+/** The lines of a hosts file with the container's own addresses. */
+export function ownLines(addresses: readonly string[], names: readonly string[]): string {
+  return addresses.map((address) => formatEntry({ address, names })).join('');
+}
+
+/** A hosts file without those lines of the container's own; what else stands in it stays as it is. */
+export function withoutOwnLines(
+  text: string,
+  addresses: readonly string[],
+  names: readonly string[],
+): string {
+  const gone = new Set(addresses.map((address) => formatEntry({ address, names })));
+  return text
+    .split(/(?<=\n)/)
+    .filter((line) => !gone.has(line))
+    .join('');
+}
+
+function formatEntry({ address, names }: HostsEntry): string {
+  return `${address}\t${names.join(' ')}\n`;
 }
 
 /** By which names a container knows itself: the full name first when there is a domain. */
@@ -108,4 +130,35 @@ export function reachableResolver(config: ResolverConfig, ipv6: boolean): Resolv
   );
   const fallback = [...publicServersIpv4, ...(ipv6 ? publicServersIpv6 : [])];
   return { ...config, nameservers: reachable.length > 0 ? reachable : fallback };
+}
+
+/** Where names of the users' networks are answered, inside each container that is on one. */
+export const embeddedServer = '127.0.0.11';
+
+/** Where the settings of a resolv.conf come from, for the comments in it. */
+export interface ResolverOrigin {
+  /** The host's file that it is based on. */
+  readonly hostFile: string;
+  /** What the embedded server asks in turn, and whether from the host's namespace or from the container's. */
+  readonly servers: readonly string[];
+  readonly askedFrom: 'host' | 'container';
+  /** Which lists the container or the daemon gave. */
+  readonly overridden: readonly string[];
+}
+
+/**
+ * resolv.conf of a container on a user-defined network: only the embedded server, which asks the others. Names are
+ * looked up as they are first (`ndots:0`) unless the options say otherwise.
+ */
+export function formatEmbeddedResolvConf(config: ResolverConfig, origin: ResolverOrigin): string {
+  const hasNdots = config.options.some((option) => option.startsWith('ndots:'));
+  const options = hasNdots ? config.options : [...config.options, 'ndots:0'];
+  const servers = origin.servers.map((server) => (origin.askedFrom === 'host' ? `host(${server})` : server));
+  return [
+    formatResolvConf({ ...config, nameservers: [embeddedServer], options }),
+    `\n# Based on host file: '${origin.hostFile}' (internal resolver)\n`,
+    servers.length > 0 ? `# ExtServers: [${servers.join(' ')}]\n` : '# NO EXTERNAL NAMESERVERS DEFINED\n',
+    `# Overrides: [${origin.overridden.join(' ')}]\n`,
+    hasNdots ? '' : '# Option ndots from: internal\n',
+  ].join('');
 }

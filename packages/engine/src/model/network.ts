@@ -16,7 +16,10 @@ export type DriverName = 'bridge' | 'host' | 'null';
 /** One subnet of a network, all texts in canonical form. A network has at most one of each family. */
 export interface SubnetConfig {
   readonly subnet: string;
-  /** The bridge's own address, unless the network has none: then it is still never given out. */
+  /**
+   * The bridge's own address, unless the network has none: then it is still never given out. Empty where a template
+   * leaves the whole subnet open.
+   */
   readonly gateway: string;
   /** Where automatic claims come from. */
   readonly range?: string;
@@ -58,6 +61,8 @@ export interface NetworkRecord {
   readonly enableIpv4: boolean;
   readonly enableIpv6: boolean;
   readonly subnets: readonly SubnetConfig[];
+  /** Kept and shown; the only IPAM driver takes none. */
+  readonly ipamOptions?: Readonly<Record<string, string>>;
   readonly options: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
   /** Present on networks of the bridge driver, but not on templates. */
@@ -68,30 +73,47 @@ export interface NetworkRecord {
   readonly configFrom?: string;
 }
 
+/** The addresses of an endpoint, without prefix lengths; absent in families that the network does not have. */
+export interface EndpointAddresses {
+  readonly ipv4Address?: string;
+  readonly ipv6Address?: string;
+}
+
 /** One attachment of one sandbox to one network, kept while its container runs. */
-export interface EndpointRecord {
+export interface EndpointRecord extends EndpointAddresses {
   readonly id: EndpointId;
   readonly networkId: NetworkId;
   readonly containerId: ContainerId;
   readonly containerName: string;
   /** Absent on the network `host`, whose namespace is not the engine's. */
   readonly sandboxId?: SandboxId;
-  /** Dotted quad without prefix length; absent on networks without IPv4. */
-  readonly ipv4Address?: string;
-  readonly ipv6Address?: string;
   /** Lower-case, colon-separated; empty for drivers without an interface of their own. */
   readonly macAddress: string;
   /** The veth's end in the host's namespace. */
   readonly hostInterface?: string;
   /** Its other end, inside the sandbox. */
   readonly interfaceName?: string;
+  /** Among the sandbox's networks; the highest is its way out. */
+  readonly gatewayPriority: number;
+  /** Kernel parameters of the interface inside the sandbox, each a path below /proc/sys and its value. */
+  readonly sysctls?: readonly InterfaceSysctl[];
 }
+
+/** A path below /proc/sys in its parts, and the value. */
+export type InterfaceSysctl = readonly [path: readonly string[], value: string];
 
 /** A network namespace that the engine owns; gone when no running container uses it any more. */
 export interface SandboxRecord {
   readonly id: SandboxId;
   /** The container that the interfaces, files and names belong to. */
   readonly ownerId: ContainerId;
+  /**
+   * Where the owner has stopped and others live on in its namespace: the addresses it had, by network. They are kept
+   * for it, so that the others' connections go on when it comes back.
+   */
+  readonly keptAddresses?: Readonly<Record<NetworkId, EndpointAddresses>>;
+  /** Set with the first user-defined network, and then as long as the sandbox lives: 127.0.0.11 answers inside. */
+  readonly hasResolver?: boolean;
 }
 
 /** Names that exist from the start; `default` is an alias of `bridge`. */
@@ -99,6 +121,11 @@ export const predefinedNetworks = ['bridge', 'host', 'none'] as const;
 
 export function isPredefinedNetwork(name: string): boolean {
   return (predefinedNetworks as readonly string[]).includes(name);
+}
+
+/** Networks that users made: containers find each other there by name. */
+export function isUserDefined({ name, driver }: NetworkRecord): boolean {
+  return driver === 'bridge' && !isPredefinedNetwork(name);
 }
 
 /** Name of an interface that the kernel accepts: 1 to 15 bytes without `/`, whitespace or `:`, not `.` or `..`. */
@@ -115,15 +142,22 @@ export function hostInterfaceName(id: EndpointId, attempt = 0): string {
 }
 
 /**
- * The MAC address of an interface: `02:42` and the four bytes of its IPv4 address.
+ * The MAC address of an interface: `02:42` and the four bytes of its IPv4 address, or the last four of its IPv6 one.
  *
  * Addresses are handed out lowest-free-first, so a stopped container's address goes to the next one at once.
  * With the MAC bound to the address, the neighbours' ARP entries stay right; a random one would be ignored by
  * them for a second (the kernel's `locktime`) and packets would go nowhere.
  */
-export function macAddressFor(ipv4Address: string): string {
-  const bytes = ipv4Address.split('.').map((part) => Number(part).toString(16).padStart(2, '0'));
-  return ['02', '42', ...bytes].join(':');
+export function macAddressFor(address: string): string {
+  const tail = mustParseAddress(address).value & 0xffff_ffffn;
+  return ['02', '42', ...tail.toString(16).padStart(8, '0').match(/../g)!].join(':');
+}
+
+/** The lowest `prefix` and number that the sandbox does not have yet. */
+export function nextInterfaceName(prefix: string, taken: ReadonlySet<string>): string {
+  let index = 0;
+  while (taken.has(`${prefix}${index}`)) index++;
+  return `${prefix}${index}`;
 }
 
 export interface DefaultBridgeOptions {
@@ -184,7 +218,7 @@ function fixedRange(fixedCidr: string, subnetText: string): string {
   return formatSubnet(parsed.subnet);
 }
 
-/** The address that containers of the network use as their way out. */
-export function containerGateway(subnet: SubnetConfig): string {
-  return subnet.auxiliary?.DefaultGatewayIPv4 ?? subnet.gateway;
+/** The network's subnet of that family, of which there is at most one. */
+export function subnetOfFamily(network: NetworkRecord, family: Family): SubnetConfig | undefined {
+  return network.subnets.find(({ subnet }) => mustParseSubnet(subnet).family === family);
 }

@@ -116,9 +116,10 @@ describe('names and addresses from users', () => {
 
   it('hold for endpoint settings, all problems at once', () => {
     const settings: EndpointSettings = { aliases: [], links: [], driverOptions: {}, gatewayPriority: 0 };
-    checkEndpointSettings('bridge', settings);
+    checkEndpointSettings('bridge', settings, 'create');
     assert.throws(
-      () => checkEndpointSettings('bridge', { ...settings, aliases: ['a'], ipv4Address: '172.17.0.9' }),
+      () =>
+        checkEndpointSettings('bridge', { ...settings, aliases: ['a'], ipv4Address: '172.17.0.9' }, 'create'),
       {
         message:
           'invalid config for network bridge: invalid endpoint settings:\n' +
@@ -127,11 +128,11 @@ describe('names and addresses from users', () => {
       },
     );
     assert.throws(
-      () => checkEndpointSettings('shop', { ...settings, ipv4Address: 'fd00::1' }),
+      () => checkEndpointSettings('shop', { ...settings, ipv4Address: 'fd00::1' }, 'connect'),
       /invalid IPv4 address: fd00::1/,
     );
     assert.throws(
-      () => checkEndpointSettings('shop', { ...settings, macAddress: '02:00' }),
+      () => checkEndpointSettings('shop', { ...settings, macAddress: '02:00' }, 'connect'),
       /invalid MAC address: 02:00/,
     );
   });

@@ -1,85 +1,108 @@
 /**
- * The networks and their endpoints: which exist, who has which address, and how they become real.
- * Decisions come from `model` and `ipam`, kernel objects from the drivers; this module keeps both in step with the
- * store, which is written first.
+ * The networks: which exist, and how they are made real and taken away. Decisions come from `model` and `ipam`,
+ * kernel objects from the drivers; this module keeps both in step with the store, which is written first.
  */
 import { readFile } from 'node:fs/promises';
-import {
-  addressBits,
-  formatAddress,
-  formatSubnet,
-  mustParseAddress,
-  mustParseSubnet,
-  parseAddress,
-  type Subnet,
-  subnetOf,
-} from '../base/address.ts';
-import { internal, invalid, notFound } from '../base/errors.ts';
-import { type ContainerId, type EndpointId, type NetworkId, newId, type SandboxId } from '../base/ids.ts';
+import { addressBits, mustParseSubnet, parseAddress, subnetOf } from '../base/address.ts';
+import { conflict, forbidden, invalid, messageOf, notFound } from '../base/errors.ts';
+import { type ContainerId, type NetworkId, newId, shortId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import { nowText } from '../base/time.ts';
+import { UndoStack } from '../base/undo-stack.ts';
 import { BridgeDriver, endpointMark, markPrefix, networkMark } from '../drivers/bridge.ts';
 import type { NetworkDriver } from '../drivers/driver.ts';
-import { compileRuleset, type FirewallNetwork } from '../firewall/model.ts';
-import { AddressPool, defaultGateway } from '../ipam/address-pool.ts';
-import { claimSubnet, type SubnetPool } from '../ipam/subnet-pools.ts';
+import type { Events } from '../events.ts';
+import { addNetwork, type FirewallModel, removeNetwork, toFirewallNetwork } from '../firewall/model.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import type { ContainerRecord } from '../model/container.ts';
-import {
-  type DefaultBridgeOptions,
-  defaultBridgeSubnet,
-  type EndpointRecord,
-  hostInterfaceName,
-  isInterfaceName,
-  macAddressFor,
-  type NetworkRecord,
-  type SubnetConfig,
-} from '../model/network.ts';
+import type { OnLinkRoute } from '../kernel/operations.ts';
+import { type EndpointRecord, isPredefinedNetwork, type NetworkRecord } from '../model/network.ts';
 import { parseResolvConf } from '../model/network-files.ts';
+import type { NetworkRequest } from '../model/network-request.ts';
+import { planNetwork } from '../model/plan-network.ts';
 import type { Store } from '../store/store.ts';
-import { LinkReaper } from './link-reaper.ts';
+import { AddressBook } from './address-book.ts';
+import { type DefaultBridgeSettings, planDefaultBridge } from './default-bridge.ts';
+import { Endpoints } from './endpoints.ts';
+import { Firewall } from './firewall.ts';
+import { LinkRemovals } from './link-removals.ts';
 
-export interface NetworkOptions extends DefaultBridgeOptions {
-  /** Device of the network `bridge`; `none` leaves that network out. */
-  readonly bridge: string;
-  readonly mtuBytes: number;
-  readonly interContainer: boolean;
-  readonly masquerade: boolean;
+export interface NetworkOptions extends DefaultBridgeSettings {
   /** Whether the daemon may turn the host into a router. */
   readonly ipForward: boolean;
-  readonly addressPools: readonly SubnetPool[];
 }
 
+export interface NetworksParts {
+  readonly store: Store;
+  readonly kernel: Kernel;
+  readonly events: Events;
+  readonly log: Log;
+  /** Identifies the installation: its devices bear it, and its IPv6 addresses come from it. */
+  readonly installation: string;
+}
+
+/** What a reference to a network is looked up for; Docker's texts differ. */
+export type LookupPurpose = 'inspect' | 'remove' | 'connect';
+
+const ambiguous: Record<LookupPurpose, (reference: string, count: number) => string> = {
+  inspect: (reference, count) =>
+    `${count} matches found based on ID prefix: network ${reference} is ambiguous`,
+  remove: (reference, count) =>
+    `network ${reference} is ambiguous (${count} matches found based on ID prefix)`,
+  connect: (reference, count) => `network ${reference} is ambiguous (${count} matches found on ID prefix)`,
+};
+
+/** Which family's forwarding Seaway has turned on in which boot; keys of the store's facts. */
+const forwardingFacts = { 4: 'forwarding-enabled-in-boot', 6: 'ipv6-forwarding-enabled-in-boot' } as const;
+
 export class Networks {
+  readonly endpoints: Endpoints;
+  readonly addresses = new AddressBook();
+  readonly #parts: NetworksParts;
   readonly #store: Store;
   readonly #kernel: Kernel;
   readonly #log: Log;
   readonly #options: NetworkOptions;
-  readonly #installation: string;
-  readonly #bridgeDriver: NetworkDriver;
-  readonly #pools = new Map<NetworkId, AddressPool>();
-  readonly #reaper: LinkReaper;
+  readonly #mark: string;
+  readonly #driver: NetworkDriver;
+  readonly #firewall: Firewall;
+  readonly #removals: LinkRemovals;
+  #bootId = '';
+  #isPruning = false;
 
-  constructor(store: Store, kernel: Kernel, installation: string, options: NetworkOptions, log: Log) {
+  constructor(parts: NetworksParts, options: NetworkOptions) {
+    const { store, kernel, log, installation } = parts;
+    this.#parts = parts;
     this.#store = store;
     this.#kernel = kernel;
-    this.#installation = installation;
-    this.#options = options;
     this.#log = log;
-    this.#bridgeDriver = new BridgeDriver(kernel, installation);
-    this.#reaper = new LinkReaper(kernel, log);
+    this.#options = options;
+    this.#mark = installation.slice(0, 12);
+    this.#driver = new BridgeDriver(kernel, this.#mark);
+    this.#firewall = new Firewall(kernel, () => this.#firewallModel(), log);
+    this.#removals = new LinkRemovals(kernel, log);
+    this.endpoints = new Endpoints({
+      store,
+      addresses: this.addresses,
+      driver: this.#driver,
+      firewall: this.#firewall,
+      removals: this.#removals,
+      log,
+    });
   }
 
   /** Makes the default networks where they are missing, and every network real again. */
   async restore(): Promise<void> {
+    this.#bootId = await this.#kernel.changes.run('bootId');
     for (const [name, driver] of [['host', 'host'] as const, ['none', 'null'] as const]) {
       if (!this.#byName(name)) this.#store.networks.put(plainNetwork(name, driver));
     }
     await this.#restoreDefaultBridge();
-    for (const network of this.#store.networks.all()) {
-      if (network.driver === 'bridge') await this.#restoreBridgeNetwork(network);
+    for (const network of this.list()) {
+      if (network.bridge) await this.#restoreNetwork(network);
     }
-    await this.#applyFirewall();
+    await this.#enableForwarding(4);
+    if (this.list().some(({ enableIpv6, bridge }) => enableIpv6 && bridge)) await this.#enableForwarding(6);
+    await this.#firewall.apply();
   }
 
   async #restoreDefaultBridge(): Promise<void> {
@@ -88,7 +111,13 @@ export class Networks {
       if (existing) this.#store.networks.delete(existing.id);
       return;
     }
-    const wanted = await this.#planDefaultBridge(existing);
+    const known = existing?.subnets[0];
+    const avoid = known || this.#options.bip ? [] : await this.#subnetsInUse();
+    const wanted: NetworkRecord = {
+      ...plainNetwork('bridge', 'bridge'),
+      ...(existing ? { id: existing.id, createdAt: existing.createdAt } : {}),
+      ...planDefaultBridge(this.#options, known, avoid),
+    };
     if (existing && this.endpointsOf(existing.id).length > 0 && placeOf(existing) !== placeOf(wanted)) {
       this.#log.warn(
         { network: 'bridge', subnets: existing.subnets, device: existing.bridge?.device },
@@ -99,94 +128,57 @@ export class Networks {
     this.#store.networks.put(wanted);
   }
 
-  async #planDefaultBridge(existing: NetworkRecord | undefined): Promise<NetworkRecord> {
-    const { bridge, mtuBytes, interContainer, masquerade } = this.#options;
-    if (!isInterfaceName(bridge)) {
-      throw invalid(
-        'invalid-bridge-name',
-        `--bridge ${bridge}: an interface's name has 1 to 15 characters without '/', ':' or spaces`,
-      );
-    }
-    const avoid = existing || this.#options.bip ? [] : await this.#subnetsInUse();
-    const subnet = defaultBridgeSubnet(
-      this.#options,
-      () => existing?.subnets[0] ?? this.#automaticSubnet(avoid),
-    );
-    return {
-      ...plainNetwork('bridge', 'bridge'),
-      ...(existing ? { id: existing.id, createdAt: existing.createdAt } : {}),
-      subnets: [subnet],
-      options: {
-        'com.docker.network.bridge.default_bridge': 'true',
-        'com.docker.network.bridge.enable_icc': String(interContainer),
-        'com.docker.network.bridge.enable_ip_masquerade': String(masquerade),
-        'com.docker.network.bridge.host_binding_ipv4': '0.0.0.0',
-        'com.docker.network.bridge.name': bridge,
-        'com.docker.network.driver.mtu': String(mtuBytes),
-      },
-      bridge: {
-        device: bridge,
-        mtuBytes,
-        masquerade,
-        interContainer,
-        interfacePrefix: 'eth',
-        gatewayModes: { ipv4: 'nat', ipv6: 'nat' },
-        inhibitIpv4: false,
-      },
-    };
-  }
-
-  #automaticSubnet(avoid: readonly Subnet[]): SubnetConfig {
-    const subnet = claimSubnet(this.#options.addressPools, avoid);
-    return { subnet: formatSubnet(subnet), gateway: formatAddress(defaultGateway(subnet)) };
-  }
-
-  async #subnetsInUse(): Promise<Subnet[]> {
-    const routes = await this.#kernel.changes.run('onLinkRoutes');
+  async #subnetsInUse() {
+    const [routes, servers] = await Promise.all([this.#hostRoutes(), hostServers()]);
     const ours = this.list().flatMap((network) => network.subnets.map(({ subnet }) => subnet));
-    const nameservers = parseResolvConf(
-      await readFile('/etc/resolv.conf', 'utf8').catch(() => ''),
-    ).nameservers;
-    const servers = nameservers.flatMap((server) => parseAddress(server) ?? []);
+    const taken = [...routes.map(({ destination }) => destination), ...ours].map(mustParseSubnet);
     return [
-      ...[...routes, ...ours].map(mustParseSubnet),
+      ...taken,
       // A server behind a gateway has no route of its own, and would vanish behind a bridge of the same subnet.
-      ...servers.map((server) => subnetOf(server, addressBits[server.family])),
+      ...servers
+        .flatMap((server) => parseAddress(server) ?? [])
+        .map((server) => subnetOf(server, addressBits[server.family])),
     ];
   }
 
-  async #restoreBridgeNetwork(network: NetworkRecord): Promise<void> {
-    const config = network.subnets[0]!;
-    const pool = new AddressPool({
-      subnet: mustParseSubnet(config.subnet),
-      ...(config.range ? { range: mustParseSubnet(config.range) } : {}),
-      reserved: [config.gateway, ...Object.values(config.auxiliary ?? {})].map(mustParseAddress),
-    });
-    const endpoints = this.endpointsOf(network.id);
-    for (const { ipv4Address } of endpoints) if (ipv4Address) pool.claim(mustParseAddress(ipv4Address));
-    this.#pools.set(network.id, pool);
-    await this.#bridgeDriver.ensureNetwork(network, endpoints);
+  /** Without those of our own bridges, which the store knows. */
+  #hostRoutes(): Promise<OnLinkRoute[]> {
+    const devices = this.list().flatMap(({ bridge }) => bridge?.device ?? []);
+    return this.#kernel.changes.run('onLinkRoutes', devices);
   }
 
-  async #applyFirewall(): Promise<void> {
-    const networks = this.list().flatMap((network): FirewallNetwork[] =>
-      network.bridge
-        ? [
-            {
-              device: network.bridge.device,
-              subnets: network.subnets.map(({ subnet }) => subnet),
-              masquerade: network.bridge.masquerade,
-              interContainer: network.bridge.interContainer,
-            },
-          ]
-        : [],
-    );
-    const bootId = await this.#kernel.changes.run('bootId');
-    const enabledNow = this.#options.ipForward && (await this.#kernel.changes.run('enableForwarding'));
-    if (enabledNow) this.#store.meta.put({ id: 'forwarding-enabled-in-boot', value: bootId });
-    // A host that was no router before must not become one for others because containers need it.
-    const dropOtherForwarding = this.#store.meta.get('forwarding-enabled-in-boot')?.value === bootId;
-    await this.#kernel.changes.run('applyFirewall', compileRuleset({ networks, dropOtherForwarding }));
+  async #restoreNetwork(network: NetworkRecord): Promise<void> {
+    const endpoints = this.endpointsOf(network.id);
+    this.addresses.open(network, endpoints);
+    try {
+      await this.#driver.ensureNetwork(network, endpoints);
+    } catch (error) {
+      // Without its default bridge the daemon is not what its flags say; one of the user's networks can wait.
+      if (isPredefinedNetwork(network.name)) throw error;
+      this.#log.error({ network: network.name, error: messageOf(error) }, 'network not restored');
+    }
+  }
+
+  #firewallModel(): FirewallModel {
+    const wasTurnedOn = (family: 4 | 6) =>
+      this.#store.meta.get(forwardingFacts[family])?.value === this.#bootId;
+    return {
+      networks: this.list().flatMap((network) => toFirewallNetwork(network) ?? []),
+      endpoints: this.endpoints.firewallEndpoints(),
+      // A host that was no router before must not become one for others because containers need it.
+      dropOtherForwarding: [
+        ...(wasTurnedOn(4) ? ['ipv4' as const] : []),
+        ...(wasTurnedOn(6) ? ['ipv6' as const] : []),
+      ],
+    };
+  }
+
+  /** @returns whether it was off before, so that others' traffic is to be kept out from now on */
+  async #enableForwarding(family: 4 | 6): Promise<boolean> {
+    if (!this.#options.ipForward) return false;
+    const enabledNow = await this.#kernel.changes.run('enableForwarding', family);
+    if (enabledNow) this.#store.meta.put({ id: forwardingFacts[family], value: this.#bootId });
+    return enabledNow;
   }
 
   /**
@@ -195,12 +187,10 @@ export class Networks {
    */
   async removeUnclaimedLinks(): Promise<void> {
     const claimed = new Set([
-      ...[...this.#store.endpoints.all()].map((endpoint) => endpointMark(this.#installation, endpoint)),
-      ...this.list().map(
-        (network) => `${networkMark(this.#installation, network)} ${network.bridge?.device}`,
-      ),
+      ...[...this.#store.endpoints.all()].map((endpoint) => endpointMark(this.#mark, endpoint)),
+      ...this.list().map((network) => `${networkMark(this.#mark, network)} ${network.bridge?.device}`),
     ]);
-    const links = await this.#kernel.changes.run('markedLinks', markPrefix(this.#installation));
+    const links = await this.#kernel.changes.run('markedLinks', markPrefix(this.#mark));
     for (const { name, mark } of links) {
       // A bridge is claimed under its name: the network may have moved to another device.
       if (claimed.has(mark) || claimed.has(`${mark} ${name}`)) continue;
@@ -217,115 +207,150 @@ export class Networks {
    * Finds a network by full id, exact name or unique id prefix, in that order; `default` means `bridge`.
    * @throws notFound, invalid when a prefix fits several
    */
-  resolve(reference: string): NetworkRecord {
+  resolve(reference: string, purpose: LookupPurpose = 'inspect'): NetworkRecord {
     const name = reference === 'default' ? 'bridge' : reference;
-    const exact = this.#store.networks.get(name) ?? this.#byName(name);
+    const exact = this.find(name);
     if (exact) return exact;
     const matches = reference === '' ? [] : this.list().filter((network) => network.id.startsWith(reference));
     if (matches.length > 1) {
-      throw invalid(
-        'network-ambiguous',
-        `${matches.length} matches found based on ID prefix: network ${reference} is ambiguous`,
-        { reference },
-      );
+      throw invalid('network-ambiguous', ambiguous[purpose](reference, matches.length), { reference });
     }
     if (!matches[0]) throw notFound('network-not-found', `network ${reference} not found`, { reference });
     return matches[0];
+  }
+
+  /** By full id or exact name. */
+  find(reference: string): NetworkRecord | undefined {
+    return this.#store.networks.get(reference) ?? this.#byName(reference);
   }
 
   get(id: NetworkId): NetworkRecord | undefined {
     return this.#store.networks.get(id);
   }
 
+  #byName(name: string): NetworkRecord | undefined {
+    return this.list().find((network) => network.name === name);
+  }
+
   /** The live endpoints of a network. */
   endpointsOf(id: NetworkId): EndpointRecord[] {
-    return [...this.#store.endpoints.all()].filter((endpoint) => endpoint.networkId === id);
+    return this.endpoints.of(id);
   }
 
   /** The live endpoints of a container. */
   endpointsOfContainer(id: ContainerId): EndpointRecord[] {
-    return [...this.#store.endpoints.all()].filter((endpoint) => endpoint.containerId === id);
+    return this.endpoints.ofContainer(id);
   }
 
   /**
-   * Claims an address and commits the endpoint; nothing is real yet.
-   * @throws internal when the network has no free address left
+   * Makes a network.
+   * @returns a warning where the request is allowed and probably not meant
+   * @throws forbidden, conflict, invalid, notFound as `planNetwork`; conflict when a device of its bridge's name is in
+   *   the way
    */
-  claimEndpoint(
-    network: NetworkRecord,
-    container: ContainerRecord,
-    sandboxId: SandboxId | undefined,
-  ): EndpointRecord {
-    const id = newId<EndpointId>();
-    const base = {
-      id,
-      networkId: network.id,
-      containerId: container.id,
-      containerName: container.name,
-      ...(sandboxId ? { sandboxId } : {}),
-      macAddress: '',
-    };
-    if (network.driver !== 'bridge') return this.#store.endpoints.put(base);
-    const pool = this.#pools.get(network.id)!;
-    const address = pool.claimNext();
-    if (!address) {
-      throw internal(
-        'addresses-exhausted',
-        `no available IPv4 addresses on this network's address pools: ${network.name} (${network.id})`,
-        { network: network.id },
-      );
+  async create(request: NetworkRequest): Promise<{ readonly id: NetworkId; readonly warning: string }> {
+    const [routes, servers] = await Promise.all([this.#hostRoutes(), hostServers()]);
+    // From here to the commit nothing waits, so that two requests for one name or subnet cannot both be granted.
+    const { network, warning } = planNetwork(request, {
+      id: newId<NetworkId>(),
+      createdAt: nowText(),
+      networks: this.list(),
+      pools: this.#options.addressPools,
+      hostRoutes: routes,
+      hostServers: servers,
+      hostId: this.#parts.installation,
+    });
+    await using undo = new UndoStack(this.#log.child({ network: network.name }));
+    this.#store.networks.put(network);
+    undo.add('forget network', () => this.#store.networks.delete(network.id));
+    if (network.bridge) await this.#makeReal(network, undo);
+    undo.keep();
+    this.#emit('create', network);
+    return { id: network.id, warning };
+  }
+
+  async #makeReal(network: NetworkRecord, undo: UndoStack): Promise<void> {
+    const { device } = network.bridge!;
+    this.addresses.open(network, []);
+    undo.add('close address book', () => this.addresses.close(network.id));
+    // The bridge of a network that was just removed may still have the name.
+    await this.#removals.gone(device);
+    await this.#driver.ensureNetwork(network, []);
+    undo.add('remove bridge', () => this.#removals.remove(device));
+    if (network.enableIpv6 && (await this.#enableForwarding(6))) await this.#firewall.apply();
+    else await this.#firewall.change(addNetwork(toFirewallNetwork(network)!));
+  }
+
+  /**
+   * Removes a network without live endpoints; its name and subnets are free when this resolves, its device is gone a
+   * moment later.
+   * @throws notFound, forbidden for a predefined one and for one in use, naming by whom
+   */
+  async remove(reference: string): Promise<void> {
+    const network = this.resolve(reference, 'remove');
+    if (isPredefinedNetwork(network.name)) {
+      throw forbidden('network-predefined', `${network.name} is a pre-defined network and cannot be removed`);
     }
-    const ipv4Address = formatAddress(address);
+    const blocked = this.#blockedBy(network);
+    if (blocked !== undefined) {
+      throw forbidden('network-in-use', `error while removing network: ${blocked}`, { network: network.id });
+    }
+    this.#store.networks.delete(network.id);
+    await this.#takeAway(network);
+    this.#emit('destroy', network);
+  }
+
+  /** What keeps a network from being removed. */
+  #blockedBy({ id, name, configOnly }: NetworkRecord): string | undefined {
+    if (configOnly && this.list().some(({ configFrom }) => configFrom === name)) {
+      return `configuration network "${name}" is in use`;
+    }
+    const endpoints = this.endpointsOf(id);
+    if (endpoints.length === 0) return undefined;
+    const names = endpoints.map(
+      ({ containerName, containerId }) => `name:"${containerName}" id:"${shortId(containerId)}"`,
+    );
+    return `network ${name} has active endpoints (${names.join(', ')})`;
+  }
+
+  async #takeAway(network: NetworkRecord): Promise<void> {
+    this.addresses.close(network.id);
+    if (!network.bridge) return;
     try {
-      return this.#store.endpoints.put({
-        ...base,
-        ipv4Address,
-        macAddress: macAddressFor(ipv4Address),
-        hostInterface: this.#freeInterfaceName(id),
-        interfaceName: `${network.bridge!.interfacePrefix}0`,
-      });
+      const link = await this.#driver.cutNetwork(network);
+      await this.#firewall.change(removeNetwork(toFirewallNetwork(network)!));
+      this.#removals.remove(link);
     } catch (error) {
-      pool.release(address);
-      throw error;
+      // It exists no more: what is left of it bears our mark, and goes at the next start of the daemon.
+      this.#log.error({ network: network.name, error: messageOf(error) }, 'a removed network left traces');
     }
   }
 
-  /** Seven hex digits collide once in 268 million, which is rare and not never. */
-  #freeInterfaceName(id: EndpointId): string {
-    const taken = new Set([...this.#store.endpoints.all()].map((endpoint) => endpoint.hostInterface));
-    let attempt = 0;
-    while (taken.has(hostInterfaceName(id, attempt))) attempt++;
-    return hostInterfaceName(id, attempt);
-  }
-
-  /** Makes a claimed endpoint real inside the namespace. */
-  async connect(endpoint: EndpointRecord, namespace: string): Promise<void> {
-    const network = this.get(endpoint.networkId)!;
-    if (network.driver !== 'bridge') return;
-    const { made } = await this.#bridgeDriver.connect(network, endpoint, namespace);
-    if (made) {
-      this.#log.warn({ network: network.name }, 'the bridge was gone and has been made again');
-      await this.#bridgeDriver.ensureNetwork(network, this.endpointsOf(network.id));
+  /**
+   * Removes those of the users' networks that nothing is connected to.
+   * @returns their names
+   * @throws conflict while another such request is under way
+   */
+  async prune(isWanted: (network: NetworkRecord) => boolean): Promise<readonly string[]> {
+    if (this.#isPruning) throw conflict('prune-under-way', 'a prune operation is already running');
+    this.#isPruning = true;
+    try {
+      const removed: string[] = [];
+      for (const network of this.list()) {
+        const isLeft = isPredefinedNetwork(network.name) || network.configOnly || !isWanted(network);
+        if (isLeft || this.#blockedBy(network) !== undefined || !this.get(network.id)) continue;
+        await this.remove(network.id);
+        removed.push(network.name);
+      }
+      this.#parts.events.emit('network', 'prune', '', { reclaimed: '0' });
+      return removed;
+    } finally {
+      this.#isPruning = false;
     }
   }
 
-  /** Cuts the endpoint's traffic, then gives its address back and forgets it. Its interface may still be there. */
-  async releaseEndpoint(endpoint: EndpointRecord, namespace: string | undefined): Promise<void> {
-    if (endpoint.interfaceName && namespace) await this.#bridgeDriver.silence(endpoint, namespace);
-    this.#store.endpoints.delete(endpoint.id);
-    if (endpoint.ipv4Address) {
-      this.#pools.get(endpoint.networkId)?.release(mustParseAddress(endpoint.ipv4Address));
-    }
-  }
-
-  /** The interfaces go with their namespace, which was removed; those that stay behind are deleted a little later. */
-  expectInterfacesGone(endpoints: readonly EndpointRecord[]): void {
-    this.#reaper.expectGone(endpoints.flatMap(({ hostInterface }) => hostInterface ?? []));
-  }
-
-  /** What is still to be removed is removed now. */
-  async close(): Promise<void> {
-    await this.#reaper.close();
+  #emit(action: 'create' | 'destroy', { id, name, driver }: NetworkRecord): void {
+    this.#parts.events.emit('network', action, id, { name, type: driver });
   }
 
   /** The host's address on the default bridge, by which containers can reach it. */
@@ -333,20 +358,15 @@ export class Networks {
     return this.#byName('bridge')?.subnets[0]?.gateway;
   }
 
-  /** Removes the interface of an endpoint whose namespace lives on. */
-  async removeInterface(endpoint: EndpointRecord): Promise<void> {
-    if (endpoint.hostInterface) await this.#bridgeDriver.remove(endpoint);
+  /** What is still to be removed is removed now. */
+  async close(): Promise<void> {
+    await this.#removals.close();
   }
+}
 
-  /** Live endpoints carry their container's name for those who list a network. */
-  renameEndpoints(id: ContainerId, containerName: string): void {
-    for (const endpoint of this.endpointsOfContainer(id))
-      this.#store.endpoints.put({ ...endpoint, containerName });
-  }
-
-  #byName(name: string): NetworkRecord | undefined {
-    return this.list().find((network) => network.name === name);
-  }
+/** The addresses of the name servers that the host asks. */
+async function hostServers(): Promise<readonly string[]> {
+  return parseResolvConf(await readFile('/etc/resolv.conf', 'utf8').catch(() => '')).nameservers;
 }
 
 /** What of a bridge network cannot change under running containers. */

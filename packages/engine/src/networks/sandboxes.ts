@@ -52,6 +52,18 @@ export class Sandboxes {
     );
   }
 
+  /** Remembers that 127.0.0.11 answers in the sandbox from now on. */
+  needResolver(id: SandboxId): void {
+    const sandbox = this.get(id);
+    if (sandbox && !sandbox.hasResolver) this.#store.sandboxes.put({ ...sandbox, hasResolver: true });
+  }
+
+  /** Remembers which addresses the stopped owner had, because others live on in its namespace. */
+  keepAddresses(id: SandboxId, keptAddresses: SandboxRecord['keptAddresses']): void {
+    const sandbox = this.get(id);
+    if (sandbox) this.#store.sandboxes.put({ ...sandbox, keptAddresses });
+  }
+
   /** Makes the namespace, or finds it, with its loopback up. */
   async ensure(sandbox: SandboxRecord, options: { readonly ipv6: boolean }): Promise<void> {
     await this.#kernel.changes.run('ensureNamespace', { path: this.path(sandbox.id), ...options });

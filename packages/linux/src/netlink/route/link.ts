@@ -408,6 +408,8 @@ export interface LinkChanges extends LinkProperties {
   /** A new name; the link must then be referred to by its index. */
   readonly name?: string;
   readonly up?: boolean;
+  /** Links of one group can be deleted together, see {@link deleteLinkGroup}. The kernel puts new ones into 0. */
+  readonly group?: number;
   /** The same as `up: false`. */
   readonly down?: boolean;
   readonly promiscuous?: boolean;
@@ -421,7 +423,7 @@ export interface LinkChanges extends LinkProperties {
 
 /** A request that changes a link. Throws TypeError for a new name without an index. */
 export function setLink(where: LinkReference, changes: LinkChanges): LinkRequest {
-  const { name, alias, ipv6AddressGeneration, bridge } = changes;
+  const { name, alias, ipv6AddressGeneration, bridge, group } = changes;
   if (name !== undefined && !('index' in where)) {
     throw new TypeError('renaming a link needs its index: the message has room for one name');
   }
@@ -438,6 +440,7 @@ export function setLink(where: LinkReference, changes: LinkChanges): LinkRequest
       ...(name === undefined ? {} : { name }),
       ...properties(changes),
       alias,
+      group,
       ...(ipv6AddressGeneration === undefined
         ? {}
         : { familySpecific: { inet6: { addressGeneration: ipv6AddressGeneration } } }),
@@ -470,6 +473,21 @@ export function deleteLink(where: LinkReference): LinkRequest {
     description: `delete ${describe(where)}`,
     header: referenceHeader(where),
     attributes: referenceAttributes(where),
+  };
+}
+
+/**
+ * A request that deletes all links of a group at once. The kernel waits for its readers once and not for each link,
+ * so that many veth pairs go in the time of one; bridges in less than half of theirs. ENODEV when there is none.
+ */
+export function deleteLinkGroup(group: number): LinkRequest {
+  return {
+    message: 'link',
+    type: RTM_DELLINK,
+    flags: 0,
+    description: `delete the links of group ${group}`,
+    header: {},
+    attributes: { group },
   };
 }
 

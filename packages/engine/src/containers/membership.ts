@@ -1,0 +1,252 @@
+/**
+ * Which networks a container is on, changed while it runs or stands still. Of a running container the interfaces,
+ * routes, names and files change at once; of one that stands still the record does, for its next start.
+ */
+import { EngineError, internal, invalid, notFound } from '../base/errors.ts';
+import type { ContainerId } from '../base/ids.ts';
+import type { Events } from '../events.ts';
+import { type ContainerRecord, type EndpointSettings, isRunning } from '../model/container.ts';
+import { checkEndpointSettings } from '../model/create-rules.ts';
+import { type EndpointRecord, isUserDefined, type NetworkRecord } from '../model/network.ts';
+import type { Names } from '../networks/names.ts';
+import type { Networks } from '../networks/networks.ts';
+import type { Reservations } from '../networks/reservations.ts';
+import type { Sandboxes } from '../networks/sandboxes.ts';
+import { emitNetworkEvent } from './container-events.ts';
+import type { Launcher } from './launcher.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import type { Networking } from './networking.ts';
+import type { ContainerRegistry } from './registry.ts';
+
+export interface MembershipParts {
+  readonly registry: ContainerRegistry;
+  readonly lifecycle: Lifecycle;
+  readonly launcher: Launcher;
+  readonly networking: Networking;
+  readonly networks: Networks;
+  readonly sandboxes: Sandboxes;
+  readonly reservations: Reservations;
+  readonly names: Names;
+  readonly events: Events;
+}
+
+export class Membership {
+  readonly #parts: MembershipParts;
+
+  constructor(parts: MembershipParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Brings a container to a network.
+   * @throws notFound for a missing container, and for a missing network where the container runs; invalid for what
+   *   the container's network mode or the network does not allow; forbidden when it is there already or the address
+   *   is in use
+   */
+  async connect(network: string, container: string, settings: EndpointSettings): Promise<void> {
+    const { id } = this.#resolve(container);
+    await this.#parts.lifecycle.exclusively(id, () => this.#connect(network, id, settings));
+  }
+
+  #resolve(reference: string): ContainerRecord {
+    if (reference === '') throw invalid('invalid-container', 'invalid name or ID supplied: ""');
+    return this.#parts.registry.resolve(reference);
+  }
+
+  async #connect(reference: string, id: ContainerId, settings: EndpointSettings): Promise<void> {
+    const container = this.#available(id);
+    const network = this.#networkFor(container, reference);
+    const name = network?.name ?? reference;
+    checkCompanions(container, name);
+    checkEndpointSettings(name, settings, 'connect');
+    if (!isRunning(container)) {
+      // The settings of the first call stay.
+      if (!(name in container.networks)) this.#remember(container, name, network, settings);
+      return;
+    }
+    if (network) await this.#connectRunning(container, network, settings);
+  }
+
+  #available(id: ContainerId): ContainerRecord {
+    const container = this.#parts.registry.get(id);
+    if (container.removing) {
+      throw internal(
+        'being-removed',
+        `Container ${id} is marked for removal and cannot be connected or disconnected to the network`,
+        { id },
+      );
+    }
+    return container;
+  }
+
+  /** Undefined for a network that does not exist yet, which is fine as long as the container stands still. */
+  #networkFor(container: ContainerRecord, reference: string): NetworkRecord | undefined {
+    try {
+      return this.#parts.networks.resolve(reference, 'connect');
+    } catch (error) {
+      const isMissing = error instanceof EngineError && error.kind === 'notFound';
+      if (isMissing && !isRunning(container)) return undefined;
+      throw error;
+    }
+  }
+
+  #remember(
+    container: ContainerRecord,
+    name: string,
+    network: NetworkRecord | undefined,
+    settings: EndpointSettings,
+  ): ContainerRecord {
+    const networkId = network && isUserDefined(network) ? { networkId: network.id } : {};
+    const networks = { ...container.networks, [name]: { ...settings, ...networkId } };
+    const changed = this.#parts.registry.update(container.id, { networks });
+    this.#parts.reservations.update(changed);
+    return changed;
+  }
+
+  async #connectRunning(
+    container: ContainerRecord,
+    network: NetworkRecord,
+    settings: EndpointSettings,
+  ): Promise<void> {
+    const { networking, sandboxes, networks, registry, names, launcher, events } = this.#parts;
+    const { id } = container;
+    const sandbox = container.sandboxId && sandboxes.get(container.sandboxId);
+    if (!sandbox) throw internal('no-sandbox', `container ${id} has no sandbox`, { id });
+    const endpoint = networking.claim(container, network, settings, sandbox);
+    try {
+      await networks.endpoints.connect(endpoint, sandboxes.path(sandbox.id));
+      const connected = this.#remember(container, network.name, network, settings);
+      await names.publish(names.changeOf(id));
+      await launcher.networksChanged(connected, { added: [endpoint], removed: [] });
+      emitNetworkEvent(events, 'connect', network, connected);
+    } catch (error) {
+      // Whatever failed, the container is as it was.
+      const { networks: before } = container;
+      registry.update(id, { networks: before });
+      await this.#takeAway(container, endpoint);
+      throw error;
+    }
+  }
+
+  /**
+   * Takes a container off a network.
+   * @param force also a container that is gone, by the name it had on the network
+   * @throws notFound for a missing container or network, internal when it is not connected, invalid where the host's
+   *   own network is meant
+   */
+  async disconnect(
+    network: string,
+    container: string,
+    { force }: { readonly force: boolean },
+  ): Promise<void> {
+    const found = this.#find(container);
+    if (!found) {
+      if (!force) throw notFound('container-not-found', `No such container: ${container}`, { container });
+      return this.#disconnectStale(network, container);
+    }
+    await this.#parts.lifecycle.exclusively(found.id, () => this.#disconnect(network, found.id));
+  }
+
+  #find(reference: string): ContainerRecord | undefined {
+    try {
+      return this.#resolve(reference);
+    } catch (error) {
+      if (error instanceof EngineError && error.kind === 'notFound') return undefined;
+      throw error;
+    }
+  }
+
+  /** An endpoint whose container is gone, found by the name it had. */
+  async #disconnectStale(reference: string, name: string): Promise<void> {
+    const { networks } = this.#parts;
+    const network = networks.resolve(reference, 'connect');
+    const endpoint = networks.endpointsOf(network.id).find(({ containerName }) => containerName === name);
+    if (!endpoint) throw notFound('endpoint-not-found', `endpoint ${name} not found`, { name });
+    await networks.endpoints.release(endpoint, undefined, { livesOn: false, keepAddresses: false });
+    networks.endpoints.removeInterface(endpoint);
+  }
+
+  async #disconnect(reference: string, id: ContainerId): Promise<void> {
+    const container = this.#available(id);
+    const network = this.#networkFor(container, reference);
+    const isHost = network?.driver === 'host';
+    if (isHost && container.host.networkMode.kind === 'host') {
+      throw invalid(
+        'host-network',
+        'cannot disconnect container from host network - container was created in host network mode',
+      );
+    }
+    if (isRunning(container)) await this.#disconnectRunning(container, network!);
+    else this.#forget(container, network, reference);
+  }
+
+  /** Of a container that stands still only the record changes. */
+  #forget(container: ContainerRecord, network: NetworkRecord | undefined, reference: string): void {
+    const name = network?.name ?? reference;
+    if (!(name in container.networks)) {
+      throw internal(
+        'not-connected',
+        `container ${container.id} is not connected to the network ${reference}`,
+        { container: container.id },
+      );
+    }
+    if (network) this.#parts.reservations.drop(container.id, network.id);
+    this.#parts.registry.update(container.id, { networks: without(container.networks, name) });
+  }
+
+  async #disconnectRunning(container: ContainerRecord, network: NetworkRecord): Promise<void> {
+    const { networks, registry, reservations, launcher, events } = this.#parts;
+    const endpoint = networks
+      .endpointsOfContainer(container.id)
+      .find(({ networkId }) => networkId === network.id);
+    if (!endpoint) {
+      throw internal(
+        'not-connected',
+        `container ${container.id} is not connected to network ${network.name}`,
+        { container: container.id },
+      );
+    }
+    await this.#takeAway(container, endpoint);
+    reservations.drop(container.id, network.id);
+    const left = registry.update(container.id, { networks: without(container.networks, network.name) });
+    await launcher.networksChanged(left, { added: [], removed: [endpoint] });
+    emitNetworkEvent(events, 'disconnect', network, left);
+  }
+
+  async #takeAway(container: ContainerRecord, endpoint: EndpointRecord): Promise<void> {
+    const { networks, networking, names } = this.#parts;
+    const namespace = networking.namespaceOf(container);
+    const change = names.changeOf(container.id);
+    await networks.endpoints.release(endpoint, namespace, { livesOn: true, keepAddresses: false });
+    networks.endpoints.removeInterface(endpoint);
+    await names.withdraw(change);
+  }
+}
+
+function without<T>(entries: Readonly<Record<string, T>>, name: string): Record<string, T> {
+  return Object.fromEntries(Object.entries(entries).filter(([key]) => key !== name));
+}
+
+const shared =
+  'container sharing network namespace with another container or host cannot be connected to any other network';
+
+/** @throws invalid for a network that does not go together with those that the container is on */
+function checkCompanions({ host, networks }: ContainerRecord, name: string): void {
+  const mode = host.networkMode.kind;
+  if (mode === 'container' || (mode === 'host' && name !== 'host')) {
+    throw invalid('shared-namespace', shared);
+  }
+  if (name === 'host' && mode !== 'host') {
+    throw invalid(
+      'host-network',
+      'cannot connect container to host network - container must be created in host network mode',
+    );
+  }
+  const others = Object.keys(networks).filter((other) => other !== name);
+  if (others.includes('none') || (name === 'none' && others.length > 0)) {
+    throw invalid(
+      'none-network',
+      'container cannot be connected to multiple networks with one of the networks in private (none) mode',
+    );
+  }
+}
