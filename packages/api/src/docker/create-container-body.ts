@@ -1,5 +1,6 @@
 /** The shape of Docker's request to create a container. */
 import type { FromSchema } from 'json-schema-to-ts';
+import { endpointSettingsSchema } from './endpoint-settings.ts';
 
 /** Clients send `null` for whatever they leave open. */
 const text = { type: ['string', 'null'] } as const;
@@ -11,21 +12,6 @@ const textMap = { type: ['object', 'null'], additionalProperties: { type: 'strin
 const valueMap = { type: ['object', 'null'], additionalProperties: true } as const;
 /** A list of words, or one word, as in `Cmd` and `Entrypoint`. */
 const words = { type: ['array', 'string', 'null'], items: { type: 'string' } } as const;
-
-const endpointSettings = {
-  type: ['object', 'null'],
-  properties: {
-    IPAMConfig: {
-      type: ['object', 'null'],
-      properties: { IPv4Address: text, IPv6Address: text, LinkLocalIPs: texts },
-    },
-    Links: texts,
-    Aliases: texts,
-    DriverOpts: textMap,
-    GwPriority: integer,
-    MacAddress: text,
-  },
-} as const;
 
 const ulimits = {
   type: ['array', 'null'],
@@ -125,11 +111,12 @@ export const createContainerBody = {
     HostConfig: hostConfig,
     NetworkingConfig: {
       type: ['object', 'null'],
-      properties: { EndpointsConfig: { type: ['object', 'null'], additionalProperties: endpointSettings } },
+      properties: {
+        EndpointsConfig: { type: ['object', 'null'], additionalProperties: endpointSettingsSchema },
+      },
     },
   },
 } as const;
 
 export type CreateContainerBody = FromSchema<typeof createContainerBody>;
 export type DockerHostConfig = NonNullable<CreateContainerBody['HostConfig']>;
-export type DockerEndpointSettings = NonNullable<FromSchema<typeof endpointSettings>>;

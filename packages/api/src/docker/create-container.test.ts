@@ -443,13 +443,85 @@ describe('networks', () => {
     assert.deepEqual(Object.keys(networksOf('a', { a: {}, b: {} }, 144)), ['a', 'b']);
   });
 
-  test("before 1.44 an endpoint's MAC address is one that was read, not one that is asked for", () => {
-    assert.deepEqual(networksOf('a', { a: { MacAddress: '02:42:00:00:00:01' } }, 143), { a: none });
-    refuses(
-      () => networksOf('a', { a: { MacAddress: '02:42:00:00:00:01' } }, 144),
-      'notImplemented',
-      /^NetworkingConfig\.EndpointsConfig\.MacAddress: a MAC address of your own is not supported/,
+  test('settings of an endpoint are passed on', () => {
+    const given = { DriverOpts: { 'com.docker.network.endpoint.ifname': 'lan0' }, Links: ['db:database'] };
+    assert.deepEqual(networksOf('shop', { shop: { ...given, MacAddress: '02:42:00:00:00:01' } }), {
+      shop: {
+        ...none,
+        driverOptions: given.DriverOpts,
+        links: given.Links,
+        macAddress: '02:42:00:00:00:01',
+      },
+    });
+  });
+
+  test('before 1.48 there is no priority', () => {
+    assert.deepEqual(networksOf('shop', { shop: { GwPriority: 5 } }, 147), { shop: none });
+  });
+
+  test('names that objects have by nature are names of networks', () => {
+    assert.deepEqual(Object.keys(networksOf('constructor', {})), ['constructor']);
+    assert.deepEqual(Object.keys(networksOf('__proto__', JSON.parse('{"__proto__":{}}'))), ['__proto__']);
+  });
+});
+
+describe('MAC addresses', () => {
+  const none = plain.request.networks.bridge;
+  const mac = '02:42:00:00:00:01';
+  const withMac = (mode: string, endpoints: Endpoints, version: number) =>
+    create(
+      {
+        MacAddress: mac,
+        HostConfig: { NetworkMode: mode },
+        NetworkingConfig: { EndpointsConfig: endpoints },
+      },
+      version,
     );
+
+  test("before 1.44 an endpoint's is one that was read, not one that is asked for", () => {
+    assert.deepEqual(networksOf('a', { a: { MacAddress: mac } }, 143), { a: none });
+  });
+
+  test('of the whole container is that of its main network', () => {
+    for (const [mode, endpoints, expected] of [
+      ['', {}, { bridge: { ...none, macAddress: mac } }],
+      ['a', { a: { MacAddress: mac } }, { a: { ...none, macAddress: mac } }],
+      ['bridge', { a: {} }, { a: { ...none, macAddress: mac } }],
+    ] as const) {
+      assert.deepEqual(withMac(mode, endpoints, 143).request.networks, expected);
+      assert.deepEqual(withMac(mode, endpoints, 144).request.networks, expected);
+    }
+    assert.deepEqual(withMac('a', { b: {} }, 144).request.networks, {
+      a: { ...none, macAddress: mac },
+      b: none,
+    });
+  });
+
+  test('of the whole container are out of use from 1.44 on', () => {
+    assert.deepEqual(withMac('a', {}, 143).warnings, []);
+    assert.deepEqual(withMac('a', {}, 144).warnings, [
+      'The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead.',
+    ]);
+  });
+
+  test('must not differ', () => {
+    refuses(
+      () => withMac('a', { a: { MacAddress: '02:42:00:00:00:02' } }, 144),
+      'invalid',
+      'the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty',
+    );
+  });
+
+  test('need a network of their own', () => {
+    for (const mode of ['host', 'none', 'container:x']) {
+      for (const version of [143, 150]) {
+        refuses(
+          () => withMac(mode, {}, version),
+          'invalid',
+          'conflicting options: mac-address and the network mode',
+        );
+      }
+    }
   });
 });
 
@@ -496,19 +568,6 @@ const asking: Readonly<Record<string, readonly [body: CreateContainerBody, what:
   Volumes: [{ Volumes: { '/data': {} } }, 'an anonymous volume'],
   Healthcheck: [{ Healthcheck: { Test: ['CMD', 'true'] } }, 'a health check'],
   NetworkDisabled: [{ NetworkDisabled: true }, 'switching off the network (use the network none)'],
-  MacAddress: [{ MacAddress: '02:42:00:00:00:01' }, 'a MAC address of your own'],
-  'NetworkingConfig.EndpointsConfig.MacAddress': [
-    { NetworkingConfig: { EndpointsConfig: { default: { MacAddress: '02:42:00:00:00:01' } } } },
-    'a MAC address of your own',
-  ],
-  'NetworkingConfig.EndpointsConfig.DriverOpts': [
-    { NetworkingConfig: { EndpointsConfig: { default: { DriverOpts: { a: 'b' } } } } },
-    'an option for the network driver',
-  ],
-  'NetworkingConfig.EndpointsConfig.Links': [
-    { NetworkingConfig: { EndpointsConfig: { default: { Links: ['a:b'] } } } },
-    'linking containers',
-  ],
   'NetworkingConfig.EndpointsConfig.IPAMConfig.LinkLocalIPs': [
     { NetworkingConfig: { EndpointsConfig: { default: { IPAMConfig: { LinkLocalIPs: ['169.254.0.9'] } } } } },
     'a link-local address',

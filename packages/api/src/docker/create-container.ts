@@ -8,16 +8,14 @@ import {
   findConflict,
   type HostConfig,
   invalid,
+  noEndpointSettings,
   parseExtraHost,
   parseNetworkMode,
   type ResourceLimits,
 } from '@seaway/engine';
 import type { ApiVersion } from '../http/version.ts';
-import type {
-  CreateContainerBody,
-  DockerEndpointSettings,
-  DockerHostConfig,
-} from './create-container-body.ts';
+import type { CreateContainerBody, DockerHostConfig } from './create-container-body.ts';
+import { fromDockerEndpoint } from './endpoint-settings.ts';
 import { refuseUnsupported } from './refused-options.ts';
 
 const MIN_MEMORY_BYTES = 6 * 1024 * 1024;
@@ -57,7 +55,7 @@ export function fromDockerCreate(
     extraHosts: host.extraHosts,
     publishesPorts,
     exposedPorts,
-    macAddress: version < SEVERAL_NETWORKS ? (body.MacAddress ?? '') : '',
+    macAddress: body.MacAddress ?? '',
   });
   if (conflicting) throw conflicting;
   checkRestartPolicy(docker);
@@ -66,11 +64,16 @@ export function fromDockerCreate(
   if (publishesPorts && host.networkMode.kind === 'host') {
     warnings.push('Published ports are discarded when using host network mode');
   }
+  if (body.MacAddress && version >= SEVERAL_NETWORKS) {
+    warnings.push(
+      'The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead.',
+    );
+  }
   const request: CreateRequest = {
     ...(name ? { name: name.replace(/^\//, '') } : {}),
     config: parseConfig(body, exposedPorts),
     host,
-    networks: parseNetworks(body, host, version),
+    networks: withMacAddress(parseNetworks(body, host, version), host, body.MacAddress ?? ''),
   };
   return { request, warnings };
 }
@@ -266,26 +269,38 @@ function parseNetworks(
     );
   }
   if (mode.kind !== 'network') return {};
-  const networks: Record<string, EndpointSettings> = {};
-  for (const [name, settings] of entries) {
-    networks[name === 'default' ? 'bridge' : name] = parseEndpointSettings(settings);
-  }
+  const networks: Record<string, EndpointSettings> = Object.fromEntries(
+    entries.map(([name, settings]) => [
+      name === 'default' ? 'bridge' : name,
+      fromDockerEndpoint(settings, version),
+    ]),
+  );
   // An entry for another network than the default bridge replaces that, when no network was named otherwise.
   const isReplaced = mode.network === 'bridge' && entries.length > 0;
-  if (!(mode.network in networks) && !isReplaced)
-    return { [mode.network]: parseEndpointSettings(null), ...networks };
+  if (!Object.hasOwn(networks, mode.network) && !isReplaced)
+    return { [mode.network]: noEndpointSettings, ...networks };
   return networks;
 }
 
-function parseEndpointSettings(settings: DockerEndpointSettings | null): EndpointSettings {
-  const { IPAMConfig: ipam } = settings ?? {};
-  return {
-    aliases: settings?.Aliases ?? [],
-    links: settings?.Links ?? [],
-    driverOptions: settings?.DriverOpts ?? {},
-    gatewayPriority: settings?.GwPriority ?? 0,
-    ...(ipam?.IPv4Address ? { ipv4Address: ipam.IPv4Address } : {}),
-    ...(ipam?.IPv6Address ? { ipv6Address: ipam.IPv6Address } : {}),
-    ...(settings?.MacAddress ? { macAddress: settings.MacAddress } : {}),
-  };
+/**
+ * The container-wide MAC address is that of the main network's interface.
+ * @throws invalid where the network's own settings say another
+ */
+function withMacAddress(
+  networks: Record<string, EndpointSettings>,
+  { networkMode }: HostConfig,
+  macAddress: string,
+): Record<string, EndpointSettings> {
+  if (macAddress === '' || networkMode.kind !== 'network') return networks;
+  const isNamed = Object.hasOwn(networks, networkMode.network);
+  const name = isNamed ? networkMode.network : Object.keys(networks)[0]!;
+  const main = networks[name]!;
+  if (main.macAddress && main.macAddress !== macAddress) {
+    throw invalid(
+      'mac-addresses-differ',
+      'the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty',
+      { containerWide: macAddress, network: main.macAddress },
+    );
+  }
+  return { ...networks, [name]: { ...main, macAddress } };
 }

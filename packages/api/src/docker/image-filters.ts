@@ -1,7 +1,7 @@
 /** Which images `images` lists and `image prune` takes, by Docker's filters. */
 import { type ImageRecord, invalid } from '@seaway/engine';
 import { type Filters, matches, matchesLabels } from '../http/query.ts';
-import { parseTimeNs } from '../http/time.ts';
+import { parseUntilMs } from '../http/time.ts';
 
 export const listFilterKeys = ['dangling', 'label', 'before', 'since', 'reference', 'until'] as const;
 export const pruneFilterKeys = ['dangling', 'label', 'label!', 'until'] as const;
@@ -79,23 +79,6 @@ function globToRegExp(glob: string): RegExp {
 
 function escapeRegExp(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-}
-
-const durationUnitsMs = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
-
-/** A point in time, or how long ago (`24h`, `1h30m`). */
-function parseUntilMs(text: string, nowMs: number): number {
-  const time = parseTimeNs(text);
-  if (time !== undefined) return Number(time / 1_000_000n);
-  if (/^(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+$/.test(text)) {
-    const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)];
-    const ageMs = parts.reduce(
-      (sum, [, count, unit]) => sum + Number(count) * durationUnitsMs[unit as keyof typeof durationUnitsMs],
-      0,
-    );
-    return nowMs - ageMs;
-  }
-  throw invalid('invalid-filter', `invalid filter 'until=${text}'`);
 }
 
 function parseBoolean(key: string, value: string): boolean {

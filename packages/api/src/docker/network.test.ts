@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { EndpointRecord } from '@seaway/engine';
 import { bridgeId, containerId, endpointRecord, hostNetwork, networkRecord } from '../fixtures/engine.ts';
 import { toDockerNetwork } from './network.ts';
+
+/** Endpoints of containers that the engine knows. */
+const members = (...endpoints: EndpointRecord[]) => ({ endpoints, isContainer: () => true });
 
 const bridge = {
   Name: 'bridge',
@@ -26,7 +30,7 @@ test('an entry of the list has everything but containers', () => {
 });
 
 test('inspect has an empty object where no container runs', () => {
-  assert.deepEqual(toDockerNetwork(networkRecord(), []), { ...bridge, Containers: {} });
+  assert.deepEqual(toDockerNetwork(networkRecord(), members()), { ...bridge, Containers: {} });
 });
 
 test('inspect lists the running containers by their id, with prefix lengths', () => {
@@ -37,7 +41,7 @@ test('inspect lists the running containers by their id, with prefix lengths', ()
     IPv4Address: '172.17.0.2/16',
     IPv6Address: '',
   };
-  assert.deepEqual(toDockerNetwork(networkRecord(), [endpointRecord()]).Containers, {
+  assert.deepEqual(toDockerNetwork(networkRecord(), members(endpointRecord())).Containers, {
     [containerId]: member,
   });
   const both = networkRecord({
@@ -48,14 +52,14 @@ test('inspect lists the running containers by their id, with prefix lengths', ()
       { subnet: '172.17.0.0/16', gateway: '172.17.0.1' },
     ],
   });
-  const shown = toDockerNetwork(both, [endpointRecord({ ipv6Address: '2001:db8::2' })]);
+  const shown = toDockerNetwork(both, members(endpointRecord({ ipv6Address: '2001:db8::2' })));
   assert.deepEqual(shown.Containers, { [containerId]: { ...member, IPv6Address: '2001:db8::2/64' } });
   assert.equal(shown.EnableIPv6, true);
 });
 
 test('members of the host network have no addresses', () => {
   const { ipv4Address: _, ...bare } = endpointRecord({ networkId: hostNetwork.id, macAddress: '' });
-  const shown = toDockerNetwork(hostNetwork, [bare]);
+  const shown = toDockerNetwork(hostNetwork, members(bare));
   assert.equal(shown.IPAM.Config, null);
   assert.deepEqual(shown.Options, {});
   assert.deepEqual(shown.Containers?.[containerId], {
@@ -91,4 +95,32 @@ test('subnets show range and auxiliary addresses where there are any', () => {
     },
   ]);
   assert.deepEqual([shown.Internal, shown.Attachable, shown.Labels], [true, true, { a: 'b' }]);
+});
+
+test('an endpoint that its container left behind stands under its own name', () => {
+  const stale = { endpoints: [endpointRecord()], isContainer: () => false };
+  const shown = toDockerNetwork(networkRecord(), stale).Containers ?? {};
+  assert.deepEqual(Object.keys(shown), [`ep-${'e'.repeat(64)}`]);
+  assert.equal(shown[`ep-${'e'.repeat(64)}`]?.Name, 'web');
+});
+
+test('options of the address management are shown as they were given', () => {
+  assert.equal(toDockerNetwork(networkRecord(), undefined).IPAM.Options, null);
+  for (const ipamOptions of [{}, { a: 'b' }] as Record<string, string>[]) {
+    assert.deepEqual(toDockerNetwork(networkRecord({ ipamOptions }), undefined).IPAM.Options, ipamOptions);
+  }
+});
+
+test('templates and networks made from them say so', () => {
+  const template = toDockerNetwork(
+    networkRecord({ driver: 'null', configOnly: true, subnets: [{ subnet: '0.0.0.0/24', gateway: '' }] }),
+    members(),
+  );
+  assert.deepEqual(
+    [template.ConfigOnly, template.ConfigFrom, template.Driver],
+    [true, { Network: '' }, 'null'],
+  );
+  assert.deepEqual(template.IPAM.Config, [{ Subnet: '0.0.0.0/24' }]);
+  const made = toDockerNetwork(networkRecord({ configFrom: 'template' }), undefined);
+  assert.deepEqual([made.ConfigOnly, made.ConfigFrom], [false, { Network: 'template' }]);
 });

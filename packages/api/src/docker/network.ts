@@ -1,11 +1,23 @@
 /** Networks as Docker's clients see them. */
-import { type EndpointRecord, mustParseSubnet, type NetworkRecord, type SubnetConfig } from '@seaway/engine';
+import {
+  type ContainerId,
+  type EndpointRecord,
+  mustParseSubnet,
+  type NetworkRecord,
+  type SubnetConfig,
+} from '@seaway/engine';
 
 /** Before this version the list shows each network's containers, as `inspect` does. */
 export const LIST_WITHOUT_CONTAINERS = 128;
 
-/** @param endpoints the live endpoints, or undefined where they are not shown */
-export function toDockerNetwork(network: NetworkRecord, endpoints: readonly EndpointRecord[] | undefined) {
+/** The endpoints of a network, and of which containers the engine knows. */
+export interface NetworkMembers {
+  readonly endpoints: readonly EndpointRecord[];
+  readonly isContainer: (id: ContainerId) => boolean;
+}
+
+/** @param members undefined where they are not shown */
+export function toDockerNetwork(network: NetworkRecord, members: NetworkMembers | undefined) {
   return {
     Name: network.name,
     Id: network.id,
@@ -16,21 +28,15 @@ export function toDockerNetwork(network: NetworkRecord, endpoints: readonly Endp
     EnableIPv6: network.enableIpv6,
     IPAM: {
       Driver: 'default',
-      Options: null,
+      Options: network.ipamOptions ?? null,
       Config: network.subnets.length > 0 ? network.subnets.map(toDockerSubnet) : null,
     },
     Internal: network.internal,
     Attachable: network.attachable,
     Ingress: false,
-    ConfigFrom: { Network: '' },
-    ConfigOnly: false,
-    ...(endpoints
-      ? {
-          Containers: Object.fromEntries(
-            endpoints.map((endpoint) => [endpoint.containerId, toDockerMember(endpoint, network)]),
-          ),
-        }
-      : {}),
+    ConfigFrom: { Network: network.configFrom ?? '' },
+    ConfigOnly: network.configOnly,
+    ...(members ? { Containers: toDockerMembers(network, members) } : {}),
     Options: network.options,
     Labels: network.labels,
   };
@@ -40,9 +46,19 @@ function toDockerSubnet({ subnet, gateway, range, auxiliary }: SubnetConfig) {
   return {
     Subnet: subnet,
     ...(range ? { IPRange: range } : {}),
-    Gateway: gateway,
+    ...(gateway ? { Gateway: gateway } : {}),
     ...(auxiliary ? { AuxiliaryAddresses: auxiliary } : {}),
   };
+}
+
+/** By container; an endpoint that a container left behind stands under its own name. */
+function toDockerMembers(network: NetworkRecord, { endpoints, isContainer }: NetworkMembers) {
+  return Object.fromEntries(
+    endpoints.map((endpoint) => [
+      isContainer(endpoint.containerId) ? endpoint.containerId : `ep-${endpoint.id}`,
+      toDockerMember(endpoint, network),
+    ]),
+  );
 }
 
 function toDockerMember(endpoint: EndpointRecord, network: NetworkRecord) {

@@ -37,23 +37,6 @@ function unlessOneOf(
   };
 }
 
-/** Refused in the settings of any endpoint. */
-function inEndpoint(
-  name: 'MacAddress' | 'DriverOpts' | 'Links' | 'LinkLocalIPs',
-  what: string,
-): RefusedOption {
-  const inIpam = name === 'LinkLocalIPs';
-  return {
-    field: `NetworkingConfig.EndpointsConfig.${inIpam ? 'IPAMConfig.' : ''}${name}`,
-    asked: (body) =>
-      Object.values(body.NetworkingConfig?.EndpointsConfig ?? {}).some((settings) =>
-        isSet(inIpam ? settings?.IPAMConfig?.LinkLocalIPs : settings?.[name]),
-      )
-        ? what
-        : undefined,
-  };
-}
-
 function isSet(value: unknown): boolean {
   if (Array.isArray(value)) return value.length > 0;
   if (typeof value === 'object' && value !== null) return Object.keys(value).length > 0;
@@ -133,11 +116,15 @@ export const refusedOptions: readonly RefusedOption[] = [
     (body) => body.NetworkDisabled,
     'switching off the network (use the network none)',
   ),
-  whenSet('MacAddress', (body) => body.MacAddress, 'a MAC address of your own'),
-  inEndpoint('MacAddress', 'a MAC address of your own'),
-  inEndpoint('DriverOpts', 'an option for the network driver'),
-  inEndpoint('Links', 'linking containers'),
-  inEndpoint('LinkLocalIPs', 'a link-local address'),
+  {
+    field: 'NetworkingConfig.EndpointsConfig.IPAMConfig.LinkLocalIPs',
+    asked: (body) =>
+      Object.values(body.NetworkingConfig?.EndpointsConfig ?? {}).some((settings) =>
+        isSet(settings?.IPAMConfig?.LinkLocalIPs),
+      )
+        ? 'a link-local address'
+        : undefined,
+  },
 ];
 
 /** @throws notImplemented naming the first field that asks for something that this version cannot do */

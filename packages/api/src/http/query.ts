@@ -81,10 +81,14 @@ export function matches(filters: Filters, key: string, fits: (value: string) => 
 }
 
 /** `label` filters hold all together: `key` or `key=value` each. */
-export function matchesLabels(filters: Filters, labels: Readonly<Record<string, string>>): boolean {
-  return (filters.get('label') ?? []).every((wanted) => {
+export function matchesLabels(
+  filters: Filters,
+  labels: Readonly<Record<string, string>>,
+  filter = 'label',
+): boolean {
+  return (filters.get(filter) ?? []).every((wanted) => {
     const [key = '', ...rest] = wanted.split('=');
-    return key in labels && (rest.length === 0 || labels[key] === rest.join('='));
+    return Object.hasOwn(labels, key) && (rest.length === 0 || labels[key] === rest.join('='));
   });
 }
 
