@@ -6,6 +6,7 @@ import {
   createNamespace,
   deleteAddress,
   deleteLink,
+  deleteLinkGroup,
   deleteNeighbour,
   deleteRoute,
   isNamespace,
@@ -19,6 +20,7 @@ import {
   newRoute,
   openNamespace,
   type RouteEvent,
+  RouteInbox,
   RouteMonitor,
   RouteSocket,
   readSysctl,
@@ -438,6 +440,52 @@ describe('rtnetlink on the real kernel', { skip: cannotIsolate }, () => {
     for (let i = 0; i < 500 && events === 0; i += 1) await sleep(10);
     assert.ok(events > 0, 'it goes on after an overrun');
     await monitor.close();
+  });
+
+  test('an inbox gives the events since it was last asked, and says when some were lost', () => {
+    const { route, handle } = enter();
+    using inbox = RouteInbox.open({ namespace: handle, groups: ['ipv4-route'] });
+    const read = () => {
+      const seen: string[] = [];
+      const isComplete = inbox.read((event) => {
+        if (event.kind === 'route' && event.route.table === 254) {
+          seen.push(`${event.change} ${event.route.destination}`);
+        }
+      });
+      return { seen, isComplete };
+    };
+    route.execute([newLink({ name: 'br0', kind: 'bridge', up: true })]);
+    const index = indexOf(route, 'br0');
+    assert.deepEqual(read(), { seen: [], isComplete: true });
+    route.execute([newAddress({ index, address: '10.0.0.1', prefixLength: 8 })]);
+    assert.deepEqual(read(), { seen: ['new 10.0.0.0/8'], isComplete: true });
+    route.execute([deleteAddress({ index, address: '10.0.0.1', prefixLength: 8 })]);
+    assert.deepEqual(read(), { seen: ['delete 10.0.0.0/8'], isComplete: true });
+
+    const flap = [
+      newRoute({ destination: '10.9.0.0/16', index }),
+      deleteRoute({ destination: '10.9.0.0/16', index }),
+    ];
+    for (let round = 0; round < 20; round += 1) route.execute(Array.from({ length: 200 }, () => flap).flat());
+    assert.equal(read().isComplete, false);
+    route.execute(flap.slice(0, 1));
+    assert.deepEqual(read(), { seen: ['new 10.9.0.0/16'], isComplete: true });
+  });
+
+  test('the links of a group are deleted together, and no others', () => {
+    const { route } = enter();
+    const pairs = Array.from({ length: 20 }, (_, i) => `v${i}`);
+    route.execute(pairs.map((name) => newLink({ name, kind: 'veth', peer: { name: `p${name}` } })));
+    route.execute(pairs.slice(1).map((name) => setLink({ name }, { group: 4711 })));
+    route.execute([deleteLinkGroup(4711)]);
+    assert.deepEqual(
+      route
+        .links()
+        .map(({ name }) => name)
+        .sort(),
+      ['lo', 'pv0', 'v0'],
+    );
+    assert.equal(failure(() => route.execute([deleteLinkGroup(4711)])).code, 'ENODEV');
   });
 
   test('the event loop stays free while a kernel thread deletes 50 veth pairs', async () => {

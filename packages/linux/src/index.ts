@@ -21,6 +21,7 @@ export { MalformedMessageError } from './netlink/codec.ts';
 export {
   type RouteEvent,
   type RouteGroup,
+  RouteInbox,
   RouteMonitor,
   type RouteMonitorOptions,
 } from './netlink/monitor.ts';
@@ -35,6 +36,7 @@ export {
   type BridgeOptions,
   type BridgePortOptions,
   deleteLink,
+  deleteLinkGroup,
   type Link,
   type LinkChanges,
   type LinkFilter,

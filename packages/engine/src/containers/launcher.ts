@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { chmod, chown, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno, processStartTime } from '@seaway/linux';
+import { allOrFirstError } from '../base/all-or-first-error.ts';
 import { internal, messageOf } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
@@ -277,11 +278,4 @@ async function makeFolder(path: string): Promise<void> {
   } catch (error) {
     if (!isErrno(error, 'EEXIST')) throw error;
   }
-}
-
-/** Waits for all, so that nothing goes on behind a failure's undoing; then throws the first error. */
-async function allOrFirstError(work: readonly Promise<unknown>[]): Promise<void> {
-  const results = await Promise.allSettled(work);
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed) throw failed.reason;
 }

@@ -1,6 +1,7 @@
 /** Bridges in the host's namespace, and the veth pairs that join sandboxes to them. */
 import { existsSync } from 'node:fs';
 import {
+  type Address,
   deleteAddress,
   deleteRoute,
   isErrno,
@@ -51,7 +52,7 @@ export function ensureBridge(request: BridgeRequest): BridgeOutcome {
   }
   const bridge = existing ?? createBridge(request);
   try {
-    configureBridge(bridge, request);
+    configureBridge(bridge, !existing, request);
   } catch (error) {
     if (!existing) removeLink(request.name);
     throw error;
@@ -79,19 +80,23 @@ function setIpv6(name: string, isOn: boolean, more: Readonly<Record<string, stri
   for (const [key, value] of Object.entries(values)) writeSysctl(['net', 'ipv6', 'conf', name, key], value);
 }
 
-function configureBridge(bridge: Link, { addresses, ipv6, name }: BridgeRequest): void {
+function configureBridge(bridge: Link, isNew: boolean, { addresses, ipv6, name }: BridgeRequest): void {
   const { index } = bridge;
   // Routers do not listen to other routers; and it is our own address that nobody else can have.
   if (ipv6) setIpv6(name, true, { accept_ra: '0', accept_dad: '0' });
-  const stale = route()
-    .addresses({ index })
-    .filter(({ scope }) => scope !== 'link')
-    .filter((other) => !addresses.some((wanted) => isSameAddress(wanted, other)));
+  const stale = isNew ? [] : staleAddresses(index, addresses);
   route().execute([
     ...stale.map(({ address, prefixLength }) => deleteAddress({ index, address, prefixLength })),
     ...addresses.map((address) => newAddress({ index, ...address, noDad: true, replace: true })),
     setLink({ index }, { up: true }),
   ]);
+}
+
+function staleAddresses(index: number, wanted: readonly InterfaceAddress[]): Address[] {
+  return route()
+    .addresses({ index })
+    .filter(({ scope }) => scope !== 'link')
+    .filter((address) => !wanted.some((one) => isSameAddress(one, address)));
 }
 
 function isSameAddress(a: InterfaceAddress, b: InterfaceAddress): boolean {

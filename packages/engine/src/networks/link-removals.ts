@@ -20,6 +20,7 @@ const BATCH = 8;
 
 export class LinkRemovals {
   readonly #kernel: Kernel;
+  readonly #markPrefix: string;
   readonly #log: Log;
   readonly #waiting = new Set<string>();
   #deletion: Promise<void> = Promise.resolve();
@@ -27,8 +28,10 @@ export class LinkRemovals {
   /** When the waiting links are deleted at the latest. */
   #deadline = Infinity;
 
-  constructor(kernel: Kernel, log: Log) {
+  /** @param markPrefix what the marks of our links begin with; no others are deleted */
+  constructor(kernel: Kernel, markPrefix: string, log: Log) {
     this.#kernel = kernel;
+    this.#markPrefix = markPrefix;
     this.#log = log;
   }
 
@@ -72,12 +75,12 @@ export class LinkRemovals {
 
   async #delete(links: readonly string[]): Promise<void> {
     for (let start = 0; start < links.length; start += BATCH) {
-      const batch = links.slice(start, start + BATCH);
+      const names = links.slice(start, start + BATCH);
       try {
-        await this.#kernel.deletions.run('removeLinks', batch);
+        await this.#kernel.deletions.run('removeLinks', { names, markPrefix: this.#markPrefix });
       } catch (error) {
         // They bear our mark, and nothing claims them: the next start of the daemon tries again.
-        this.#log.error({ links: batch, error: messageOf(error) }, 'links were not deleted');
+        this.#log.error({ links: names, error: messageOf(error) }, 'links were not deleted');
       }
     }
   }

@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { addressBits, mustParseSubnet, parseAddress, subnetOf } from '../base/address.ts';
+import { allOrFirstError } from '../base/all-or-first-error.ts';
 import { conflict, forbidden, invalid, messageOf, notFound } from '../base/errors.ts';
 import { type ContainerId, type NetworkId, newId, shortId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
@@ -79,7 +80,7 @@ export class Networks {
     this.#mark = installation.slice(0, 12);
     this.#driver = new BridgeDriver(kernel, this.#mark);
     this.#firewall = new Firewall(kernel, () => this.#firewallModel(), log);
-    this.#removals = new LinkRemovals(kernel, log);
+    this.#removals = new LinkRemovals(kernel, markPrefix(this.#mark), log);
     this.endpoints = new Endpoints({
       store,
       addresses: this.addresses,
@@ -143,8 +144,8 @@ export class Networks {
 
   /** Without those of our own bridges, which the store knows. */
   #hostRoutes(): Promise<OnLinkRoute[]> {
-    const devices = this.list().flatMap(({ bridge }) => bridge?.device ?? []);
-    return this.#kernel.changes.run('onLinkRoutes', devices);
+    const own = this.list().flatMap(({ subnets }) => subnets.map(({ subnet }) => subnet));
+    return this.#kernel.changes.run('onLinkRoutes', own);
   }
 
   async #restoreNetwork(network: NetworkRecord): Promise<void> {
@@ -195,7 +196,7 @@ export class Networks {
       // A bridge is claimed under its name: the network may have moved to another device.
       if (claimed.has(mark) || claimed.has(`${mark} ${name}`)) continue;
       this.#log.warn({ link: name, mark }, 'removing a link that nothing claims');
-      await this.#kernel.deletions.run('removeLink', name);
+      this.#removals.remove(name);
     }
   }
 
@@ -275,10 +276,12 @@ export class Networks {
     undo.add('close address book', () => this.addresses.close(network.id));
     // The bridge of a network that was just removed may still have the name.
     await this.#removals.gone(device);
-    await this.#driver.ensureNetwork(network, []);
+    const view = toFirewallNetwork(network)!;
+    undo.add('take out of the firewall', () => this.#firewall.change(removeNetwork(view)));
     undo.add('remove bridge', () => this.#removals.remove(device));
+    // One behind the other on the kernel thread, without a way to and fro in between.
+    await allOrFirstError([this.#driver.ensureNetwork(network, []), this.#firewall.change(addNetwork(view))]);
     if (network.enableIpv6 && (await this.#enableForwarding(6))) await this.#firewall.apply();
-    else await this.#firewall.change(addNetwork(toFirewallNetwork(network)!));
   }
 
   /**
@@ -317,8 +320,10 @@ export class Networks {
     this.addresses.close(network.id);
     if (!network.bridge) return;
     try {
-      const link = await this.#driver.cutNetwork(network);
-      await this.#firewall.change(removeNetwork(toFirewallNetwork(network)!));
+      const [link] = await Promise.all([
+        this.#driver.cutNetwork(network),
+        this.#firewall.change(removeNetwork(toFirewallNetwork(network)!)),
+      ]);
       this.#removals.remove(link);
     } catch (error) {
       // It exists no more: what is left of it bears our mark, and goes at the next start of the daemon.

@@ -1,5 +1,5 @@
 /** Multicast events of rtnetlink: what changes in a namespace, as it happens. Source: rtnetlink(7), linux/rtnetlink.h. */
-import type { LinuxError } from '../errno.ts';
+import { isErrno, type LinuxError } from '../errno.ts';
 import * as libc from '../libc.ts';
 import { PollThread, type Watch } from '../poll-thread.ts';
 import { type Frame, frames } from './message.ts';
@@ -70,8 +70,7 @@ export class RouteMonitor {
     onEvent: (event: RouteEvent) => void,
     onOverrun: (error?: LinuxError) => void,
   ): RouteMonitor {
-    const groups = options.groups.reduce((bits, group) => bits | (1 << (groupNumbers[group] - 1)), 0);
-    const fd = openNetlink(NETLINK_ROUTE, groups, options);
+    const fd = openNetlink(NETLINK_ROUTE, groupBits(options.groups), options);
     const ownThread = options.pollThread === undefined ? PollThread.start() : undefined;
     const thread = options.pollThread ?? ownThread!;
     const watch = thread.watch(
@@ -101,6 +100,54 @@ export class RouteMonitor {
     libc.close(this.#fd);
     await this.#ownThread?.close();
   }
+}
+
+/**
+ * A subscription that is read when its owner asks: for threads that keep a copy of a table and bring it up to date
+ * before they look at it.
+ */
+export class RouteInbox implements Disposable {
+  readonly #fd: number;
+  readonly #buffer = new Uint8Array(MAX_DATAGRAM_BYTES);
+  #closed = false;
+
+  private constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /** Subscribes: everything that happens from now on is kept until it is read. Throws LinuxError. */
+  static open({ groups, namespace }: Omit<RouteMonitorOptions, 'pollThread'>): RouteInbox {
+    return new RouteInbox(openNetlink(NETLINK_ROUTE, groupBits(groups), namespace ? { namespace } : {}));
+  }
+
+  /**
+   * Reports what has happened since the last call, without waiting.
+   * @returns false when the kernel had to drop events, so that what is known must be read anew
+   */
+  read(report: (event: RouteEvent) => void): boolean {
+    let isComplete = true;
+    for (;;) {
+      try {
+        const length = libc.recv(this.#fd, this.#buffer, libc.MSG_DONTWAIT);
+        eachEvent(this.#buffer.subarray(0, length), report);
+      } catch (error) {
+        if (isErrno(error, 'EAGAIN')) return isComplete;
+        if (!isErrno(error, 'ENOBUFS')) throw error;
+        isComplete = false;
+      }
+    }
+  }
+
+  /** Unsubscribes. Closing again does nothing. */
+  [Symbol.dispose](): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    libc.close(this.#fd);
+  }
+}
+
+function groupBits(groups: readonly RouteGroup[]): number {
+  return groups.reduce((bits, group) => bits | (1 << (groupNumbers[group] - 1)), 0);
 }
 
 /** Decodes a datagram and reports what it holds. Throws MalformedMessageError. */
