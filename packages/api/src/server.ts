@@ -13,6 +13,7 @@ import { checkVersion, MAX_API_VERSION, splitVersion } from './http/version.ts';
 import { containerRoutes } from './routes/containers.ts';
 import type { RouteContext } from './routes/context.ts';
 import { eventRoutes } from './routes/events.ts';
+import { execRoutes } from './routes/exec.ts';
 import { imageRoutes } from './routes/images.ts';
 import { networkRoutes } from './routes/networks.ts';
 import { systemRoutes } from './routes/system.ts';
@@ -98,6 +99,7 @@ export function buildApi(engine: Engine, options: ApiOptions): Api {
   const context: RouteContext = { engine, version: options.version, labels: options.labels ?? [] };
   systemRoutes(app, context);
   containerRoutes(app, context);
+  execRoutes(app, context);
   networkRoutes(app, context);
   imageRoutes(app, context);
   eventRoutes(app, context);
@@ -162,13 +164,14 @@ export async function createApiServer(api: Api): Promise<Server> {
     },
     (request, response) => api.routing(request, response),
   );
-  server.on('upgrade', (request, socket: Socket, head) => {
+  // Node reads the request's body as such; the stream is what follows it.
+  server.on('upgrade', (request, stream, head) => {
     const response = new ServerResponse(request);
-    response.assignSocket(socket);
+    response.assignSocket(stream as Socket);
     // A route that does not take the connection over answers as usual, and then it is done.
-    response.on('finish', () => socket.end());
-    socket.on('error', () => socket.destroy());
-    rememberUpgrade(request, socket, head);
+    response.on('finish', () => stream.end());
+    stream.on('error', () => stream.destroy());
+    rememberUpgrade(request, stream, head);
     api.routing(request, response);
   });
   return server;

@@ -7,6 +7,7 @@ import { internal, messageOf, unavailable } from './base/errors.ts';
 import { type Log, silentLog } from './base/log.ts';
 import { UndoStack } from './base/undo-stack.ts';
 import { Containers } from './containers/containers.ts';
+import { Execs } from './containers/execs.ts';
 import { Launcher } from './containers/launcher.ts';
 import { Lifecycle } from './containers/lifecycle.ts';
 import { Membership } from './containers/membership.ts';
@@ -76,18 +77,20 @@ export class Engine implements AsyncDisposable {
   readonly id: string;
   readonly networks: Networks;
   readonly containers: Containers;
+  readonly execs: Execs;
   readonly images: ImageStore;
   readonly events: Events;
   readonly #close: () => Promise<void>;
 
   private constructor(
-    parts: Pick<Engine, 'options' | 'id' | 'networks' | 'containers' | 'images' | 'events'>,
+    parts: Pick<Engine, 'options' | 'id' | 'networks' | 'containers' | 'execs' | 'images' | 'events'>,
     close: () => Promise<void>,
   ) {
     this.options = parts.options;
     this.id = parts.id;
     this.networks = parts.networks;
     this.containers = parts.containers;
+    this.execs = parts.execs;
     this.images = parts.images;
     this.events = parts.events;
     this.#close = close;
@@ -140,12 +143,15 @@ export class Engine implements AsyncDisposable {
     const lifecycle = new Lifecycle({ ...shared, runtime, log });
     const membership = new Membership({ ...shared, lifecycle, sandboxes, names });
     const containers = new Containers({ ...shared, lifecycle, membership, names });
+    const execs = new Execs({ registry, launcher, runtime, events, log });
+    undo.add('let go of execs', () => execs.close());
     await lifecycle.restore();
     await sandboxes.sweep();
     await names.restore();
     await networks.removeUnclaimedLinks();
     undo.keep();
-    return new Engine({ options, id, networks, containers, images, events }, async () => {
+    return new Engine({ options, id, networks, containers, execs, images, events }, async () => {
+      execs.close();
       await lifecycle.close();
       await names.close();
       await networks.close();

@@ -16,11 +16,13 @@ export {
   notImplemented,
   unavailable,
 } from './base/errors.ts';
-export { type ContainerId, type ImageId, type NetworkId, shortId } from './base/ids.ts';
+export { type ContainerId, type ExecId, type ImageId, type NetworkId, shortId } from './base/ids.ts';
 export { type Log, silentLog } from './base/log.ts';
 export type { AttachSession } from './containers/attach-streams.ts';
 export { type ContainerOptions, containerRequest } from './containers/container-request.ts';
 export type { Containers, WaitCondition } from './containers/containers.ts';
+export type { ExecRecord, ExecRequest, TerminalSize } from './containers/exec-record.ts';
+export type { Execs, StartedExec } from './containers/execs.ts';
 export type { CreateRequest } from './containers/plan-container.ts';
 export { effectiveHostname, type SandboxFiles } from './containers/sandbox-files.ts';
 export type { WaitResult } from './containers/waiters.ts';

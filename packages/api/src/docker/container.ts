@@ -122,7 +122,7 @@ export function toDockerInspect(engine: Engine, container: ContainerRecord, vers
     MountLabel: '',
     ProcessLabel: '',
     AppArmorProfile: '',
-    ExecIDs: null,
+    ExecIDs: execIds(engine, container),
     HostConfig: toDockerHostConfig(host),
     GraphDriver: { Name: 'overlay2', Data: null },
     Mounts: toDockerMounts(container),
@@ -152,6 +152,12 @@ export function toDockerInspect(engine: Engine, container: ContainerRecord, vers
     },
     NetworkSettings: toDockerNetworkSettings(engine, container, version),
   };
+}
+
+/** Docker writes `null` for none. */
+function execIds(engine: Engine, { id }: ContainerRecord): readonly string[] | null {
+  const ids = engine.execs.idsOf(id);
+  return ids.length > 0 ? ids : null;
 }
 
 /** With a joined network comes the name of the container that it belongs to, over any number of joins. */

@@ -2,6 +2,7 @@
  * Answers that are not one JSON value: streams whose head must leave at once, and connections that clients take
  * over ("hijack") for a container's input and output.
  */
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
@@ -25,21 +26,28 @@ export function clientSignal(reply: FastifyReply): AbortSignal {
   return controller.signal;
 }
 
-/** Connections of upgrade requests, which Node no longer reads as HTTP, by their request. */
-const upgraded = new WeakMap<object, { readonly socket: Duplex; readonly head: Buffer }>();
+/** Connections of upgrade requests, which Node no longer reads as HTTP once their bodies are over, by their request. */
+const upgraded = new WeakMap<object, { readonly stream: Duplex; readonly head: Buffer }>();
 
-export function rememberUpgrade(request: object, socket: Duplex, head: Buffer): void {
-  upgraded.set(request, { socket, head });
+/**
+ * @param stream what follows the request's body, and the way to the client
+ * @param head what of that came in one packet with the request
+ */
+export function rememberUpgrade(request: object, stream: Duplex, head: Buffer): void {
+  upgraded.set(request, { stream, head });
 }
 
 export interface HijackedConnection {
   /** Readable: what the client sends from now on. Writable: straight to the client. */
   readonly stream: Duplex;
+  /** The socket below the stream. */
+  readonly socket: Socket;
 }
 
 /**
- * Takes over the client's connection. With an upgrade request the client's bytes arrive too; without one the
- * connection carries output alone.
+ * Takes over the client's connection. Its bytes arrive from now on; those that came earlier, right behind the
+ * request, arrive too where the client asked for an upgrade. Without that they were read as HTTP, so a client has to
+ * wait for the answer's head before it sends any, as Docker's do.
  * @param contentType says whether the output is framed
  */
 export function hijack(
@@ -52,11 +60,24 @@ export function hijack(
   const fixed = ['Api-Version', 'Docker-Experimental', 'Ostype', 'Server'].map(
     (name) => `${name}: ${String(reply.getHeader(name))}`,
   );
-  const socket = upgrade?.socket ?? request.raw.socket;
+  const { socket } = request.raw;
+  const stream = upgrade?.stream ?? socket;
+  if (upgrade) {
+    reply.raw.detachSocket(upgrade.stream as never);
+    if (upgrade.head.length > 0) stream.unshift(upgrade.head);
+  } else {
+    takeFromParser(socket);
+  }
   const status = upgrade ? 'HTTP/1.1 101 UPGRADED' : 'HTTP/1.1 200 OK';
   const protocol = upgrade ? ['Connection: Upgrade', 'Upgrade: tcp'] : ['Connection: close'];
-  if (upgrade) reply.raw.detachSocket(upgrade.socket as never);
-  if (upgrade && upgrade.head.length > 0) socket.unshift(upgrade.head);
-  socket.write(`${[status, `Content-Type: ${contentType}`, ...protocol, ...fixed].join('\r\n')}\r\n\r\n`);
-  return { stream: socket };
+  stream.write(`${[status, `Content-Type: ${contentType}`, ...protocol, ...fixed].join('\r\n')}\r\n\r\n`);
+  return { stream, socket };
+}
+
+/**
+ * Keeps Node from reading on as HTTP. It frees its parser when the connection closes; a listener for data, which the
+ * caller will add, makes it hand the bytes over in the first place.
+ */
+function takeFromParser(socket: Socket): void {
+  for (const event of ['data', 'end', 'drain', 'timeout', 'error']) socket.removeAllListeners(event);
 }

@@ -23,6 +23,7 @@ import {
   queryText,
 } from '../http/query.ts';
 import type { RouteApp, RouteContext } from './context.ts';
+import { terminalSize } from './exec.ts';
 import { attachContainer, sendLogs } from './streams.ts';
 
 type ById = { Params: { id: string } };
@@ -123,11 +124,7 @@ export function containerRoutes(app: RouteApp, { engine }: RouteContext): void {
   });
 
   app.post<ById>('/containers/:id/resize', async (request, reply) => {
-    const query = request.query as Query;
-    const [rows, columns] = [queryInteger(query, 'h'), queryInteger(query, 'w')];
-    if (!rows || !columns || rows < 1 || columns < 1) {
-      throw invalid('invalid-size', 'a terminal has at least 1 row (h) and 1 column (w)');
-    }
+    const { rows, columns } = terminalSize(request.query as Query);
     await containers.resize(request.params.id, rows, columns);
     return reply.code(200).send();
   });

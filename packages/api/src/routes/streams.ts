@@ -1,26 +1,10 @@
 /** A container's output and input over HTTP: attach and logs, in Docker's framing. */
-import type { Duplex, Writable } from 'node:stream';
-import { type AttachSession, type Engine, invalid, isHungUp, messageOf } from '@seaway/engine';
+import { type AttachSession, type Engine, invalid, messageOf } from '@seaway/engine';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { encodeFrame } from '../http/frames.ts';
+import { closeOnFailure, drained, encoding, joinClient, outputTo } from '../http/client-streams.ts';
 import { clientSignal, hijack, openStream } from '../http/hijack.ts';
 import { type Query, queryFlag, queryText } from '../http/query.ts';
 import { parseTimeNs } from '../http/time.ts';
-
-const MULTIPLEXED_TYPE_SINCE = 142;
-
-type Encode = (stream: 'stdout' | 'stderr', data: Uint8Array) => Uint8Array;
-
-/** With a terminal both streams are one, and go unframed. */
-function encoding(tty: boolean, version: number): { readonly encode: Encode; readonly contentType: string } {
-  const isMultiplexed = !tty && version >= MULTIPLEXED_TYPE_SINCE;
-  return {
-    encode: tty ? (_stream, data) => data : encodeFrame,
-    contentType: isMultiplexed
-      ? 'application/vnd.docker.multiplexed-stream'
-      : 'application/vnd.docker.raw-stream',
-  };
-}
 
 type ByIdRequest = FastifyRequest<{ Params: { id: string } }>;
 
@@ -38,17 +22,10 @@ export async function attachContainer(
   const wantsStdin = queryFlag(query, 'stdin') && openStdin;
   const { encode, contentType } = encoding(tty, request.apiVersion);
 
-  const { stream: client } = hijack(request, reply, contentType);
+  const { stream: client, socket } = hijack(request, reply, contentType);
   client.on('error', () => client.destroy());
   using connection = closeOnFailure(client);
-  let draining: Promise<void> | undefined;
-  const write = (stream: 'stdout' | 'stderr', data: Uint8Array): void | Promise<void> => {
-    if (!wanted[stream] || client.destroyed || client.write(encode(stream, data))) return;
-    draining ??= drained(client).then(() => {
-      draining = undefined;
-    });
-    return draining;
-  };
+  const write = outputTo(client, wanted, encode);
   if (queryFlag(query, 'logs')) {
     for await (const { stream, data } of engine.containers.logs(container.id, wanted))
       await write(stream, data);
@@ -66,22 +43,7 @@ export async function attachContainer(
     client.end(encode('stderr', Buffer.from(`${session}\n`)));
     return;
   }
-  if (wantsStdin) forwardInput(client, session);
-  else client.resume();
-  client.once('close', () => void session.close());
-  // Clients close their own half when they have no input, and still read.
-  client.once('end', () => destroyOnceHungUp(client));
-}
-
-const HANG_UP_LOOK_MS = 1000;
-
-/** To a half-closed connection nothing tells that the client has gone altogether until there is something to write. */
-function destroyOnceHungUp(client: Duplex): void {
-  const timer = setInterval(() => {
-    const { fd } = (client as Duplex & { _handle?: { fd?: number } | null })._handle ?? {};
-    if (fd !== undefined && fd >= 0 && isHungUp(fd)) client.destroy();
-  }, HANG_UP_LOOK_MS).unref();
-  client.once('close', () => clearInterval(timer));
+  joinClient(client, socket, session, wantsStdin);
 }
 
 /** The session, or why there is none. */
@@ -91,15 +53,6 @@ function attachOrTell(attach: () => AttachSession): AttachSession | string {
   } catch (error) {
     return messageOf(error);
   }
-}
-
-/** Hands the client's bytes on no faster than the container takes them; its half-close ends the input. */
-function forwardInput(client: NodeJS.ReadableStream, session: AttachSession): void {
-  client.on('data', (data: Buffer) => {
-    client.pause();
-    void session.write(data).finally(() => client.resume());
-  });
-  client.once('end', () => void session.endInput());
 }
 
 /** GET /containers/ID/logs. */
@@ -138,34 +91,6 @@ export async function sendLogs(engine: Engine, request: FastifyRequest, reply: F
   }
   connection.keep();
   out.end();
-}
-
-/**
- * After the head of an answer nothing but the connection's end can tell of a failure: without that the client would
- * wait for ever.
- */
-function closeOnFailure(out: Writable): Disposable & { keep(): void } {
-  let isKept = false;
-  return {
-    keep: () => {
-      isKept = true;
-    },
-    [Symbol.dispose]: () => {
-      if (!isKept) out.destroy();
-    },
-  };
-}
-
-/** Resolves when the client has taken what was written, or is gone. */
-function drained(out: Writable): Promise<void> {
-  return new Promise((resolve) => {
-    const goOn = () => {
-      out.off('drain', goOn).off('close', goOn);
-      resolve();
-    };
-    if (out.destroyed) resolve();
-    else out.on('drain', goOn).on('close', goOn);
-  });
 }
 
 /** `all`, nothing or anything that is no number means the whole log. */

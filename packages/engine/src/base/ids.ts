@@ -8,11 +8,13 @@ export type NetworkId = Brand<string, 'NetworkId'>;
 export type EndpointId = Brand<string, 'EndpointId'>;
 export type ContainerId = Brand<string, 'ContainerId'>;
 export type SandboxId = Brand<string, 'SandboxId'>;
+/** Of one further process in a container. */
+export type ExecId = Brand<string, 'ExecId'>;
 /** `sha256:` and 64 hex digits: the digest of the image's configuration. */
 export type ImageId = Brand<string, 'ImageId'>;
 
 /** Docker's identifiers: 32 random bytes as 64 lower-case hex digits. */
-export function newId<Id extends NetworkId | EndpointId | ContainerId | SandboxId>(): Id {
+export function newId<Id extends NetworkId | EndpointId | ContainerId | SandboxId | ExecId>(): Id {
   return randomBytes(32).toString('hex') as Id;
 }
 

@@ -1,6 +1,6 @@
 /** Turns a container record into what the OCI configuration is built from. */
-import { readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { constants, readFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { arch, release } from 'node:os';
 import { join } from 'node:path';
 import { invalid } from '../base/errors.ts';
@@ -8,7 +8,7 @@ import type { ContainerRecord, HostConfig, ResourceLimits } from '../model/conta
 import { parseCapabilityMask, resolveCapabilities } from '../runtime/spec/capabilities.ts';
 import { resolveEnv } from '../runtime/spec/command.ts';
 import type { OciMount, OciSpecInput } from '../runtime/spec/oci-spec.ts';
-import { resolveGroups, resolveUser } from '../runtime/spec/user.ts';
+import { type ResolvedUser, resolveGroups, resolveUser } from '../runtime/spec/user.ts';
 import { effectiveHostname, type SandboxFiles } from './sandbox-files.ts';
 
 export interface SpecFacts {
@@ -32,10 +32,7 @@ export async function specInput(facts: SpecFacts): Promise<OciSpecInput> {
   const { container, rootfs } = facts;
   const { config, host } = container;
   const hostname = facts.hostname ?? effectiveHostname(container);
-  const [passwd, group] = await Promise.all(
-    ['etc/passwd', 'etc/group'].map((file) => readFile(join(rootfs, file), 'utf8').catch(() => undefined)),
-  );
-  const user = resolveUser(config.user, passwd, group);
+  const user = await findIdentity(config.user, host.groupAdd, rootfs);
   const security = parseSecurityOptions(host.securityOpt);
   return {
     rootfs,
@@ -44,11 +41,7 @@ export async function specInput(facts: SpecFacts): Promise<OciSpecInput> {
     env: resolveEnv({ env: config.env, home: user.home, hostname, tty: config.tty }),
     cwd: config.workingDir || '/',
     terminal: config.tty,
-    // The primary group is named once more: without it a file that denies that group could still be read.
-    user: {
-      ...user,
-      additionalGids: [user.gid, ...user.additionalGids, ...resolveGroups(host.groupAdd, group)],
-    },
+    user,
     hostname,
     ...(config.domainname ? { domainname: config.domainname } : {}),
     network: facts.namespace === undefined ? { kind: 'host' } : { kind: 'path', path: facts.namespace },
@@ -78,10 +71,50 @@ export async function specInput(facts: SpecFacts): Promise<OciSpecInput> {
   };
 }
 
+/**
+ * Looks a process's user up in the container's own files.
+ * @param spec Docker's `user[:group]`
+ * @param groupAdd names or numbers of further groups
+ * @throws invalid when the user or a group is unknown
+ */
+export async function findIdentity(
+  spec: string,
+  groupAdd: readonly string[],
+  rootfs: string,
+): Promise<ResolvedUser> {
+  const [passwd, group] = await Promise.all(
+    ['etc/passwd', 'etc/group'].map((file) => readAccountFile(join(rootfs, file))),
+  );
+  const user = resolveUser(spec, passwd, group);
+  // The primary group is named once more: without it a file that denies that group could still be read.
+  const additionalGids = [user.gid, ...user.additionalGids, ...resolveGroups(groupAdd, group)];
+  return { ...user, additionalGids };
+}
+
+/** More than any account file has: the file is the container's, which may put anything there. */
+const MAX_ACCOUNT_FILE_BYTES = 4 * 1024 * 1024;
+
+/** The file's text, or undefined for what is no file or too large. Never waits for a pipe's other end. */
+async function readAccountFile(path: string): Promise<string | undefined> {
+  try {
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const facts = await file.stat();
+    if (!facts.isFile() || facts.size > MAX_ACCOUNT_FILE_BYTES) return undefined;
+    return await file.readFile('utf8');
+  } catch {
+    return undefined;
+  }
+}
+
 /** What this process may hand on at most; capabilities(7), "CapBnd". */
 const available = parseCapabilityMask(
   /^CapBnd:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '',
 );
+
+/** Everything that a process of a container can be allowed on this machine. */
+export function grantableCapabilities(): string[] {
+  return resolveCapabilities({ add: ['ALL'], drop: [], available });
+}
 
 /** @throws invalid for a capability that does not exist or that this process cannot give */
 export function containerCapabilities({ capAdd, capDrop }: HostConfig): string[] {

@@ -11,9 +11,11 @@ import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isProcessAlive } from '@seaway/linux';
-import { EngineError, type ErrorKind, internal, unavailable } from '../base/errors.ts';
-import type { ContainerId } from '../base/ids.ts';
+import { internal, unavailable } from '../base/errors.ts';
+import type { ContainerId, ExecId } from '../base/ids.ts';
+import { type ExecOptions, type RunningExec, startExec } from './exec.ts';
 import { findProgram } from './find-program.ts';
+import { lastMessage, parseSyncReport, runtimeError } from './reports.ts';
 
 export interface RuntimeOptions {
   readonly runc: string;
@@ -44,12 +46,14 @@ export class Runtime {
   /** Where conmon writes exit codes: one file for each container, named by its id. */
   readonly exitFolder: string;
   readonly #stateFolder: string;
+  readonly #execsFolder: string;
   readonly #deletions = new Map<ContainerId, Promise<void>>();
 
   private constructor(options: RuntimeOptions) {
     this.#options = options;
     this.exitFolder = join(options.folder, 'exits');
     this.#stateFolder = join(options.folder, 'runc');
+    this.#execsFolder = join(options.folder, 'execs');
   }
 
   /** @throws unavailable when a program is missing */
@@ -62,6 +66,9 @@ export class Runtime {
     });
     await mkdir(runtime.exitFolder, { recursive: true, mode: 0o700 });
     await mkdir(runtime.#stateFolder, { recursive: true, mode: 0o700 });
+    // An earlier daemon's execs go on, and nobody knows them any more.
+    await rm(runtime.#execsFolder, { recursive: true, force: true });
+    await mkdir(runtime.#execsFolder, { mode: 0o700 });
     return runtime;
   }
 
@@ -158,6 +165,22 @@ export class Runtime {
   /** Whether the container's deletion has begun and not ended. */
   isDeleting(id: ContainerId): boolean {
     return this.#deletions.has(id);
+  }
+
+  /**
+   * Runs one further process in a container that this runtime runs.
+   * @throws as {@link startExec}
+   */
+  exec(options: Omit<ExecOptions, 'folder'>): Promise<RunningExec> {
+    return startExec(
+      { ...this.#options, stateFolder: this.#stateFolder, env: runtimeEnvironment() },
+      { ...options, folder: this.execFolder(options.id) },
+    );
+  }
+
+  /** Where conmon has the streams and the terminal of such a process. */
+  execFolder(id: ExecId): string {
+    return join(this.#execsFolder, id);
   }
 
   /** Containers of which runc keeps something. */
@@ -294,33 +317,4 @@ async function readLine(stream: Readable): Promise<string> {
   }
   stream.destroy();
   return line;
-}
-
-/** conmon's report: `{"data": pid}`, or a negative number with the runtime's complaint. */
-export function parseSyncReport(report: string, complaint: string): number {
-  let parsed: { data?: number; message?: string };
-  try {
-    parsed = JSON.parse(report);
-  } catch {
-    throw internal('conmon-failed', `conmon gave no report: ${complaint.trim() || 'it ended silently'}`);
-  }
-  if (typeof parsed.data === 'number' && parsed.data > 0) return parsed.data;
-  throw runtimeError(lastMessage(parsed.message ?? complaint));
-}
-
-/** The text of the last of runc's log lines, `time="…" level=error msg="…"`. */
-export function lastMessage(output: string): string {
-  const messages = [...output.matchAll(/msg=("(?:[^"\\]|\\.)*")/g)].map(
-    (match) => JSON.parse(match[1]!) as string,
-  );
-  return messages.at(-1) ?? output.trim();
-}
-
-/** By these words Docker's clients tell a missing program (exit 127) from one that may not run (126). */
-function runtimeError(message: string): EngineError {
-  const isUserMistake =
-    /executable file not found|no such file or directory|permission denied|is a directory/.test(message) &&
-    !/error mounting/.test(message);
-  const kind: ErrorKind = isUserMistake ? 'invalid' : 'internal';
-  return new EngineError(kind, `OCI runtime create failed: ${message}: unknown`, { code: 'runtime-failed' });
 }

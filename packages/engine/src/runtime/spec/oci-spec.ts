@@ -1,6 +1,7 @@
 /** Builds the OCI runtime configuration of a container with Docker's defaults. Pure: the caller writes config.json. */
 
 import type {
+  OciCapabilities,
   OciDevice,
   OciDeviceRule,
   OciMount,
@@ -139,8 +140,6 @@ const allowedDevices: readonly OciDeviceRule[] = (
 
 /** The whole configuration. Pure: same input, same output. Nothing is validated that the runtime validates. */
 export function buildOciSpec(input: OciSpecInput): OciSpec {
-  const capabilities = [...input.capabilities];
-  const isRoot = input.user.uid === 0;
   return {
     ociVersion: OCI_VERSION,
     process: {
@@ -154,14 +153,7 @@ export function buildOciSpec(input: OciSpecInput): OciSpec {
       args: input.args,
       env: input.env,
       cwd: input.cwd,
-      capabilities: {
-        bounding: capabilities,
-        // Another user than root starts with none and may regain them only through a set-user-ID program.
-        effective: isRoot ? capabilities : [],
-        permitted: isRoot ? capabilities : [],
-        inheritable: [],
-        ambient: [],
-      },
+      capabilities: capabilitySets(input.capabilities, input.user.uid),
       rlimits: input.rlimits,
       noNewPrivileges: input.noNewPrivileges,
       oomScoreAdj: input.oomScoreAdj ?? 0,
@@ -181,6 +173,12 @@ export function buildOciSpec(input: OciSpecInput): OciSpec {
       readonlyPaths: input.readonlyPaths ?? (input.privileged ? [] : defaultReadonlyPaths),
     },
   };
+}
+
+/** Another user than root starts with none and may regain them only through a set-user-ID program. */
+export function capabilitySets(allowed: readonly string[], uid: number): OciCapabilities {
+  const own = uid === 0 ? [...allowed] : [];
+  return { bounding: [...allowed], effective: own, permitted: own, inheritable: [], ambient: [] };
 }
 
 /** The runtime makes the standard device nodes by itself (OCI config-linux.md, "Default Devices"). */

@@ -91,24 +91,29 @@ export interface OciResources {
   readonly blockIO?: { readonly weight?: number };
 }
 
+/** One process of a container: its first one, or one that is run in it later (`runc exec --process`). */
+export interface OciProcess {
+  readonly terminal: boolean;
+  /** Size of the terminal in characters. */
+  readonly consoleSize?: { readonly height: number; readonly width: number };
+  readonly user: {
+    readonly uid: number;
+    readonly gid: number;
+    readonly additionalGids: readonly number[];
+    readonly umask?: number;
+  };
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly cwd: string;
+  readonly capabilities: OciCapabilities;
+  readonly rlimits: readonly OciRlimit[];
+  readonly noNewPrivileges: boolean;
+  readonly oomScoreAdj: number;
+}
+
 export interface OciSpec {
   readonly ociVersion: string;
-  readonly process: {
-    readonly terminal: boolean;
-    readonly user: {
-      readonly uid: number;
-      readonly gid: number;
-      readonly additionalGids: readonly number[];
-      readonly umask?: number;
-    };
-    readonly args: readonly string[];
-    readonly env: readonly string[];
-    readonly cwd: string;
-    readonly capabilities: OciCapabilities;
-    readonly rlimits: readonly OciRlimit[];
-    readonly noNewPrivileges: boolean;
-    readonly oomScoreAdj: number;
-  };
+  readonly process: OciProcess;
   readonly root: { readonly path: string; readonly readonly: boolean };
   readonly hostname?: string;
   readonly mounts: readonly OciMount[];

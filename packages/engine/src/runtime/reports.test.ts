@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { lastMessage, parseSyncReport } from './runtime.ts';
+import { lastMessage, parseSyncReport } from './reports.ts';
 
 describe("conmon's report", () => {
   it('is a pid', () => {
