@@ -102,6 +102,49 @@ export interface NetworkSummary {
   Labels: Record<string, string> | null;
 }
 
+export interface SubnetConfig {
+  readonly Subnet: string;
+  readonly IPRange?: string;
+  readonly Gateway?: string;
+  readonly AuxiliaryAddresses?: Readonly<Record<string, string>>;
+}
+
+export interface NetworkCreateRequest {
+  Name: string;
+  Driver: string;
+  Scope: string;
+  EnableIPv4?: boolean;
+  EnableIPv6?: boolean;
+  IPAM: { Driver: string; Options: Record<string, string>; Config: SubnetConfig[] };
+  Internal: boolean;
+  Attachable: boolean;
+  Ingress: boolean;
+  ConfigOnly: boolean;
+  ConfigFrom: { Network: string } | null;
+  Options: Record<string, string>;
+  Labels: Record<string, string>;
+}
+
+export interface NetworkCreateAnswer {
+  Id: string;
+  Warning: string;
+}
+
+export interface NetworkConnectRequest {
+  Container: string;
+  EndpointConfig: {
+    IPAMConfig: { IPv4Address?: string; IPv6Address?: string; LinkLocalIPs?: string[] };
+    Links: string[];
+    Aliases: string[];
+    DriverOpts: Record<string, string>;
+    GwPriority: number;
+  };
+}
+
+export interface NetworkPruneAnswer {
+  NetworksDeleted: string[] | null;
+}
+
 export interface VersionAnswer {
   Version: string;
   ApiVersion: string;

@@ -6,6 +6,7 @@ import { CliError, exitCodes } from '../cli-error.ts';
 import type { CreateRequest } from '../client/types.ts';
 import { type Environment, parseEnvFile, resolveEnv } from './env-options.ts';
 import { addFlag, addList, addValue, parseInteger } from './flags.ts';
+import { checkLabel, readPairs } from './pairs.ts';
 
 export interface CreateOptions {
   addHost?: string[];
@@ -97,7 +98,7 @@ export function buildCreateRequest(
     WorkingDir: options.workdir ?? '',
     // An empty entry point has a meaning of its own: run without the image's.
     Entrypoint: options.entrypoint === undefined ? null : [options.entrypoint],
-    Labels: parseLabels(options.label ?? []),
+    Labels: readPairs(options.label ?? []),
     ...(options.stopSignal === undefined ? {} : { StopSignal: options.stopSignal }),
     ...(options.stopTimeout === undefined ? {} : { StopTimeout: options.stopTimeout }),
     HostConfig: {
@@ -142,20 +143,6 @@ function readEnv(options: CreateOptions, env: Environment, readFile: (path: stri
 
 function readTextFile(path: string): string {
   return readFileSync(path, 'utf8');
-}
-
-function parseLabels(labels: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    labels.map((label) => {
-      const equals = label.indexOf('=');
-      return equals < 0 ? [label, ''] : [label.slice(0, equals), label.slice(equals + 1)];
-    }),
-  );
-}
-
-function checkLabel(label: string): string {
-  if (label === '' || label.startsWith('=')) throw new Error('a label needs a name');
-  return label;
 }
 
 function checkEnv(variable: string): string {

@@ -2,9 +2,13 @@
 import type { Command } from 'commander';
 import { addList } from './flags.ts';
 
-/** Declares `-f, --filter`. */
-export function addFilter(command: Command): void {
-  addList(command, '-f, --filter <KEY=VALUE>', 'show only what matches', checkFilter);
+/** Declares `-f, --filter`, which some commands call otherwise. */
+export function addFilter(
+  command: Command,
+  flags = '-f, --filter <KEY=VALUE>',
+  description = 'show only what matches',
+): void {
+  addList(command, flags, description, checkFilter);
 }
 
 /** The API's `filters` parameter: JSON of each key's values; undefined when there is nothing to filter. */

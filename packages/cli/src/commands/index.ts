@@ -24,10 +24,24 @@ export const commandTable: Readonly<Record<string, CommandEntry>> = {
   load: { summary: 'Load images from an archive', load: () => import('./load.ts') },
   tag: { summary: 'Give an image another name', load: () => import('./tag.ts') },
   rmi: { summary: 'Remove images', load: () => import('./rmi.ts') },
+  'network create': { summary: 'Make a network', load: () => import('./network-create.ts') },
+  'network connect': {
+    summary: 'Bring a container to a network',
+    load: () => import('./network-connect.ts'),
+  },
+  'network disconnect': {
+    summary: 'Take a container off a network',
+    load: () => import('./network-disconnect.ts'),
+  },
   'network ls': { summary: 'List networks', load: () => import('./network-ls.ts') },
   'network inspect': {
     summary: 'Show everything about networks',
     load: () => import('./network-inspect.ts'),
+  },
+  'network rm': { summary: 'Remove networks', load: () => import('./network-rm.ts') },
+  'network prune': {
+    summary: 'Remove all networks that are not in use',
+    load: () => import('./network-prune.ts'),
   },
   version: { summary: 'Show versions', load: () => import('./version.ts') },
   info: { summary: 'Show the daemon and its machine', load: () => import('./info.ts') },
