@@ -5,7 +5,7 @@ export { errnoName, errnoNumber, isErrno, LinuxError } from './errno.ts';
 export { EventFlag } from './event-flag.ts';
 export { lockFile } from './file-lock.ts';
 export { isHungUp } from './hang-up.ts';
-export { type InetSocket, openInetSocket, portOf, startConnecting } from './inet-socket.ts';
+export { type InetSocket, openInetSocket, portOf, setReceiveBuffer, startConnecting } from './inet-socket.ts';
 export { KernelThread, type KernelThreadOptions } from './kernel-thread.ts';
 export {
   isMountPoint,

@@ -16,13 +16,15 @@ export interface InetSocket {
 const protocols = { udp: libc.SOCK_DGRAM, tcp: libc.SOCK_STREAM } as const;
 
 /**
- * Opens a socket, bound to `address` and a free port if one is given.
+ * Opens a socket, bound to `address` if one is given.
  * Throws LinuxError (EADDRNOTAVAIL: the namespace has no such address), RangeError for what is no address.
+ * @param port @default one that is free
  */
 export function openInetSocket(
   protocol: keyof typeof protocols,
   family: 'ipv4' | 'ipv6',
   address?: string,
+  port = 0,
 ): InetSocket {
   const fd = libc.socket(
     family === 'ipv4' ? libc.AF_INET : libc.AF_INET6,
@@ -30,7 +32,7 @@ export function openInetSocket(
   );
   try {
     if (address === undefined) return { fd, port: 0 };
-    libc.bind(fd, encodeInetAddress(address, 0), `bind to ${address}`);
+    libc.bind(fd, encodeInetAddress(address, port), `bind to ${address}`);
     return { fd, port: portOf(fd) };
   } catch (error) {
     libc.close(fd);
@@ -45,6 +47,11 @@ export function startConnecting(fd: number, address: string, port: number): void
   } catch (error) {
     if (!isErrno(error, 'EINPROGRESS')) throw error;
   }
+}
+
+/** How much may wait to be received, in bytes of kernel memory, whatever the machine's limit is. Throws LinuxError. */
+export function setReceiveBuffer(fd: number, bytes: number): void {
+  libc.setsockopt(fd, libc.SOL_SOCKET, libc.SO_RCVBUFFORCE, bytes);
 }
 
 /** The port that a socket is bound to. Throws LinuxError. */

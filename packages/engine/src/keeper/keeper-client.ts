@@ -1,0 +1,261 @@
+/**
+ * The daemon's side of the keeper: finds it or starts it, feeds it, replaces it when it dies or is of another version.
+ *
+ * The daemon's state is the truth. Whenever a connection is made the keeper gets all of it, and changes in between;
+ * after a loss the changes that were not acknowledged are sent again behind it.
+ */
+import { readdirSync } from 'node:fs';
+import { internal, messageOf } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import { ConnectionLost, KeeperConnection, startKeeper } from './keeper-process.ts';
+import {
+  KEEPER_VERSION,
+  type KeeperChange,
+  type KeeperComplaint,
+  type KeeperState,
+  type SandboxFailure,
+  type ServedSockets,
+  versionOfSocket,
+} from './protocol.ts';
+
+/** A keeper that lived shorter than this before it died is replaced more slowly each time. */
+const STABLE_MS = 10_000;
+const FIRST_DELAY_MS = 50;
+const LONGEST_DELAY_MS = 5000;
+
+/** How often a change is sent again over a new connection. */
+const ATTEMPTS = 4;
+/** A keeper that is just ending still holds its lock: how often, and after what pause, it is tried again. */
+const START_ATTEMPTS = 50;
+const START_PAUSE_MS = 20;
+
+export interface KeeperClientOptions {
+  /** The run folder, which the keeper's socket is in. */
+  readonly folder: string;
+  /** All that is to be served: asked for each time a keeper must be filled. */
+  readonly state: () => KeeperState;
+  readonly log: Log;
+  /** For tests of replacement. @default KEEPER_VERSION */
+  readonly version?: number;
+}
+
+export class KeeperClient {
+  readonly #folder: string;
+  readonly #state: () => KeeperState;
+  readonly #log: Log;
+  readonly #version: number;
+  #connection: KeeperConnection | undefined;
+  /** Settles when all that was asked for so far has been done. */
+  #last: Promise<unknown> = Promise.resolve();
+  #closed = false;
+  /** Since when the keeper lives, and how many died young in a row. */
+  #bornAt = 0;
+  #earlyDeaths = 0;
+  #pause: { readonly timer: NodeJS.Timeout; readonly over: () => void } | undefined;
+
+  constructor({ folder, state, log, version = KEEPER_VERSION }: KeeperClientOptions) {
+    this.#folder = folder;
+    this.#state = state;
+    this.#log = log;
+    this.#version = version;
+  }
+
+  /** The keeper's process, while one is connected. */
+  get pid(): number | undefined {
+    return this.#connection?.pid;
+  }
+
+  /**
+   * Finds the keeper that an earlier daemon left, and fills it with the whole state; starts one where there are
+   * sandboxes and none runs; else does nothing. Sandboxes that cannot be served are logged.
+   * @throws internal `resolver-failed` when no keeper can be started
+   */
+  restore(): Promise<void> {
+    return this.#inTurn(() =>
+      this.#persist(async () => {
+        await this.#connect(this.#hasSandboxes());
+      }),
+    );
+  }
+
+  /**
+   * Starts the keeper if sandboxes are put and none runs. Resolves when it serves what was put.
+   * @throws internal `resolver-failed` naming the first sandbox that cannot be served and why; the others are
+   */
+  apply(change: KeeperChange): Promise<void> {
+    return this.#inTurn(() => this.#apply(change));
+  }
+
+  /** The daemon goes; the keeper stays as long as it has sandboxes. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#endPause();
+    await this.#last.catch(() => {});
+    await this.#connection?.close();
+    this.#connection = undefined;
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#last.then(async () => {
+      if (this.#closed) throw internal('resolver-failed', 'the resolver is closed');
+      await work();
+    });
+    this.#last = done.catch(() => {});
+    return done;
+  }
+
+  #apply(change: KeeperChange): Promise<void> {
+    const wanted = new Set(change.sandboxes?.map(({ id }) => id));
+    return this.#persist(async () => {
+      const connection = await this.#connect(wanted.size > 0);
+      if (connection === undefined) return;
+      const { failures = [] } = await connection.ask({ kind: 'change', change });
+      const failure = failures.find(({ sandbox }) => wanted.has(sandbox));
+      if (failure !== undefined) throw cannotServe(failure);
+    });
+  }
+
+  /** Does it again when the keeper was lost on the way. */
+  async #persist(work: () => Promise<void>): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await work();
+        return;
+      } catch (error) {
+        if (!(error instanceof ConnectionLost)) throw error;
+        if (attempt === ATTEMPTS) throw internal('resolver-failed', messageOf(error), {}, error);
+      }
+    }
+  }
+
+  /** The filled keeper; undefined where none runs and none is to be started. */
+  async #connect(mayStart: boolean): Promise<KeeperConnection | undefined> {
+    if (this.#connection !== undefined) return this.#connection;
+    const others = await this.#otherKeepers();
+    let connection: KeeperConnection | undefined;
+    try {
+      connection = await this.#find(mayStart);
+      if (connection !== undefined) await this.#fill(connection, others);
+      // Only now, so that every lookup finds one of the two.
+      for (const other of others) await other.ask({ kind: 'end' }).catch(() => {});
+    } catch (error) {
+      await connection?.close();
+      throw error;
+    } finally {
+      for (const other of others) await other.close();
+    }
+    if (connection !== undefined) this.#keep(connection);
+    return connection;
+  }
+
+  async #find(mayStart: boolean): Promise<KeeperConnection | undefined> {
+    const open = () =>
+      KeeperConnection.open(this.#folder, this.#version, (complaint) => this.#complain(complaint));
+    const found = await open();
+    if (found !== undefined || !mayStart) return found;
+    for (let attempt = 0; attempt < START_ATTEMPTS; attempt++) {
+      await startKeeper(this.#folder, this.#version).catch((error) => {
+        throw internal('resolver-failed', `the resolver cannot be started: ${messageOf(error)}`, {}, error);
+      });
+      const started = await open().catch(() => undefined);
+      if (started !== undefined) return started;
+      await new Promise((resolve) => setTimeout(resolve, START_PAUSE_MS));
+    }
+    throw internal('resolver-failed', 'the resolver cannot be started: another one holds its lock', {
+      folder: this.#folder,
+    });
+  }
+
+  /** Keepers of other versions that still run. */
+  async #otherKeepers(): Promise<KeeperConnection[]> {
+    const found: KeeperConnection[] = [];
+    for (const version of this.#versionsInFolder()) {
+      const other = await KeeperConnection.open(this.#folder, version, () => {}).catch(() => undefined);
+      if (other !== undefined) found.push(other);
+    }
+    return found;
+  }
+
+  #versionsInFolder(): number[] {
+    let files: string[];
+    try {
+      files = readdirSync(this.#folder);
+    } catch {
+      return []; // No folder yet.
+    }
+    const versions = files.map(versionOfSocket);
+    return versions.filter((version) => version !== undefined && version !== this.#version) as number[];
+  }
+
+  async #fill(connection: KeeperConnection, others: readonly KeeperConnection[]): Promise<void> {
+    const inherited: ServedSockets[] = [];
+    for (const other of others) {
+      const answer = await other.ask<'sockets'>({ kind: 'sockets' }).catch(() => undefined);
+      inherited.push(...(answer?.sockets ?? []));
+    }
+    const state = this.#state();
+    const { failures = [] } = await connection.ask({ kind: 'fill', state, inherited });
+    for (const { sandbox, reason } of failures) {
+      this.#log.error({ sandbox, reason }, 'names cannot be resolved in a sandbox');
+    }
+  }
+
+  /** From now on its end is noticed. */
+  #keep(connection: KeeperConnection): void {
+    this.#connection = connection;
+    this.#bornAt = performance.now();
+    this.#log.debug({ pid: connection.pid }, 'connected to the keeper');
+    void connection.ended.then(() => {
+      this.#connection = undefined;
+      if (!this.#closed) void this.#replace();
+    });
+  }
+
+  /** Starts another keeper in place of one that has gone, as long as there is something to serve. */
+  async #replace(): Promise<void> {
+    if (!this.#hasSandboxes()) return;
+    const lived = performance.now() - this.#bornAt;
+    this.#earlyDeaths = lived < STABLE_MS ? this.#earlyDeaths + 1 : 0;
+    this.#log.warn({ livedMs: Math.round(lived) }, 'the keeper has died and is replaced');
+    for (;;) {
+      await this.#wait();
+      if (this.#closed || this.#connection !== undefined || !this.#hasSandboxes()) return;
+      try {
+        await this.restore();
+        return;
+      } catch (error) {
+        if (this.#closed) return;
+        this.#earlyDeaths++;
+        this.#log.error({ error: messageOf(error) }, 'the keeper cannot be replaced');
+      }
+    }
+  }
+
+  /** The first time not at all, then longer each time. */
+  async #wait(): Promise<void> {
+    if (this.#earlyDeaths < 2) return;
+    const delay = Math.min(FIRST_DELAY_MS * 2 ** (this.#earlyDeaths - 2), LONGEST_DELAY_MS);
+    await new Promise<void>((over) => {
+      this.#pause = { timer: setTimeout(over, delay), over };
+    });
+    this.#pause = undefined;
+  }
+
+  #endPause(): void {
+    clearTimeout(this.#pause?.timer);
+    this.#pause?.over();
+  }
+
+  #hasSandboxes(): boolean {
+    return this.#state().sandboxes.length > 0;
+  }
+
+  #complain({ level, message, fields }: KeeperComplaint): void {
+    this.#log[level]({ keeper: true, ...fields }, message);
+  }
+}
+
+function cannotServe({ sandbox, reason }: SandboxFailure) {
+  const text = `names cannot be resolved in sandbox ${sandbox}: ${reason}`;
+  return internal('resolver-failed', text, { sandbox, reason });
+}

@@ -1,0 +1,81 @@
+/**
+ * The keeper's process: `main.ts --folder RUN_FOLDER --version N`. Started by KeeperClient, it outlives the daemon for as
+ * long as it has something to keep. It says `ready` or `taken` (another keeper of that version runs) on descriptor 3.
+ */
+import { closeSync, writeSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { lockFile } from '@seaway/linux';
+import { Door } from './door.ts';
+import { Keeper } from './keeper.ts';
+import { keeperLock, keeperSocket } from './protocol.ts';
+
+/** Without sandboxes it stays this long for a daemon, which may soon start the next container. */
+const LINGER_MS = 10_000;
+/** With work left to finish but nobody there, it looks again after this time. */
+const FINISH_MS = 250;
+
+const { values } = parseArgs({ options: { folder: { type: 'string' }, version: { type: 'string' } } });
+const folder = values.folder ?? '';
+const version = Number(values.version);
+
+if (folder === '' || !Number.isInteger(version)) {
+  process.stderr.write('usage: main.ts --folder RUN_FOLDER --version N\n');
+  process.exit(2);
+}
+// Interrupts typed at the daemon's terminal are the daemon's; services that stop send SIGTERM to the daemon alone.
+process.on('SIGINT', () => {});
+process.on('SIGHUP', () => {});
+if (lockFile(keeperLock(folder, version)) === undefined) {
+  answerStarter('taken');
+  process.exit(0);
+}
+await keep();
+
+async function keep(): Promise<void> {
+  const keeper = new Keeper(
+    (level, message, fields) => door.complain({ kind: 'log', level, message, fields }),
+    (error) => {
+      process.stderr.write(
+        `the UDP thread failed: ${error instanceof Error ? error.stack : String(error)}\n`,
+      );
+      process.exit(1);
+    },
+  );
+  let isEnding = false;
+  let lingering: NodeJS.Timeout | undefined;
+  const reconsider = () => {
+    clearTimeout(lingering);
+    if (isEnding || keeper.size > 0) return;
+    if (door.visitors > 0) lingering = setTimeout(lastLook, LINGER_MS);
+    else lastLook();
+  };
+  const lastLook = () => {
+    if (keeper.isTidying || door.isBusy) lingering = setTimeout(reconsider, FINISH_MS);
+    else end();
+  };
+  const end = () => {
+    door.close();
+    process.exit(0);
+  };
+  const door = new Door(keeperSocket(folder, version), version, keeper, {
+    onChange: reconsider,
+    onEnd: () => {
+      isEnding = true;
+      clearTimeout(lingering);
+      void keeper.retire().then(end);
+    },
+  });
+  await door.open();
+  answerStarter('ready');
+  // A starter that has died meanwhile must not leave us here for ever.
+  lingering = setTimeout(lastLook, LINGER_MS);
+}
+
+function answerStarter(word: string): void {
+  try {
+    writeSync(3, `${word}\n`);
+    closeSync(3);
+  } catch {
+    // Nobody waits for it any more.
+  }
+}
