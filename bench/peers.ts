@@ -41,21 +41,22 @@ export class EnginePeer implements AsyncDisposable {
   async runTrue(networkMode: 'none' | 'bridge'): Promise<number> {
     const startedAt = performance.now();
     const body = { Image: 'busybox', Cmd: ['true'], HostConfig: { NetworkMode: networkMode } };
-    const { Id } = JSON.parse(await this.#call('POST', '/containers/create', body)) as { Id: string };
-    await this.#call('POST', `/containers/${Id}/start`);
-    const { StatusCode } = JSON.parse(await this.#call('POST', `/containers/${Id}/wait`)) as {
+    const { Id } = JSON.parse(await this.call('POST', '/containers/create', body)) as { Id: string };
+    await this.call('POST', `/containers/${Id}/start`);
+    const { StatusCode } = JSON.parse(await this.call('POST', `/containers/${Id}/wait`)) as {
       StatusCode: number;
     };
     if (StatusCode !== 0) throw new Error(`true ended with code ${StatusCode}`);
-    await this.#call('DELETE', `/containers/${Id}`);
+    await this.call('DELETE', `/containers/${Id}`);
     return performance.now() - startedAt;
   }
 
   async version(): Promise<string> {
-    return (JSON.parse(await this.#call('GET', '/version')) as { Version: string }).Version;
+    return (JSON.parse(await this.call('GET', '/version')) as { Version: string }).Version;
   }
 
-  #call(method: string, path: string, body?: object): Promise<string> {
+  /** One request on the one connection; returns the body. */
+  call(method: string, path: string, body?: object): Promise<string> {
     const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
     const headers =
       bytes === undefined ? {} : { 'Content-Type': 'application/json', 'Content-Length': bytes.length };

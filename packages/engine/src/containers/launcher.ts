@@ -192,18 +192,21 @@ export class Launcher {
     };
   }
 
-  /** Brings a running container's files in step with its networks. */
-  async networksChanged(
+  /** Adds and takes away lines of a running container's hosts file. */
+  async changeHosts(
     container: ContainerRecord,
     change: { readonly added: readonly EndpointRecord[]; readonly removed: readonly EndpointRecord[] },
   ): Promise<void> {
-    const folder = this.folder(container.id);
-    await changeHostsFile(folder, container, {
+    await changeHostsFile(this.folder(container.id), container, {
       added: ownAddresses(change.added),
       removed: ownAddresses(change.removed),
     });
+  }
+
+  /** Brings a running container's resolv.conf in step with its networks. */
+  async updateResolver(container: ContainerRecord): Promise<void> {
     const ipv6 = this.#parts.networking.hasIpv6(container);
-    await updateResolvConf(folder, this.#fileFacts(container, ipv6));
+    await updateResolvConf(this.folder(container.id), this.#fileFacts(container, ipv6));
   }
 
   async #writeSpec(container: ContainerRecord, placement: Placement): Promise<void> {

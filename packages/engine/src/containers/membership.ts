@@ -2,6 +2,7 @@
  * Which networks a container is on, changed while it runs or stands still. Of a running container the interfaces,
  * routes, names and files change at once; of one that stands still the record does, for its next start.
  */
+import { allOrFirstError } from '../base/all-or-first-error.ts';
 import { EngineError, internal, invalid, notFound } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
 import type { Events } from '../events.ts';
@@ -112,17 +113,21 @@ export class Membership {
     const { id } = container;
     const sandbox = container.sandboxId && sandboxes.get(container.sandboxId);
     if (!sandbox) throw internal('no-sandbox', `container ${id} has no sandbox`, { id });
+    const hadResolver = sandbox.hasResolver ?? false;
     const endpoint = networking.claim(container, network, settings, sandbox);
     try {
-      await networks.endpoints.connect(endpoint, sandboxes.path(sandbox.id));
       const connected = this.#remember(container, network.name, network, settings);
-      await names.publish(names.changeOf(id));
-      await launcher.networksChanged(connected, { added: [endpoint], removed: [] });
+      // Each goes another way: to the kernel, to the keeper, to the disk.
+      await allOrFirstError([
+        networks.endpoints.connect(endpoint, sandboxes.path(sandbox.id)),
+        names.publish(names.changeOf(id)),
+        launcher.changeHosts(connected, { added: [endpoint], removed: [] }),
+        hadResolver ? undefined : launcher.updateResolver(connected),
+      ]);
       emitNetworkEvent(events, 'connect', network, connected);
     } catch (error) {
       // Whatever failed, the container is as it was.
-      const { networks: before } = container;
-      registry.update(id, { networks: before });
+      registry.update(id, { networks: container.networks });
       await this.#takeAway(container, endpoint);
       throw error;
     }
@@ -195,7 +200,7 @@ export class Membership {
   }
 
   async #disconnectRunning(container: ContainerRecord, network: NetworkRecord): Promise<void> {
-    const { networks, registry, reservations, launcher, events } = this.#parts;
+    const { networks, registry, reservations, events } = this.#parts;
     const endpoint = networks
       .endpointsOfContainer(container.id)
       .find(({ networkId }) => networkId === network.id);
@@ -206,20 +211,22 @@ export class Membership {
         { container: container.id },
       );
     }
-    await this.#takeAway(container, endpoint);
-    reservations.drop(container.id, network.id);
     const left = registry.update(container.id, { networks: without(container.networks, network.name) });
-    await launcher.networksChanged(left, { added: [], removed: [endpoint] });
+    reservations.drop(container.id, network.id);
+    await this.#takeAway(left, endpoint);
     emitNetworkEvent(events, 'disconnect', network, left);
   }
 
   async #takeAway(container: ContainerRecord, endpoint: EndpointRecord): Promise<void> {
-    const { networks, networking, names } = this.#parts;
+    const { networks, networking, names, launcher } = this.#parts;
     const namespace = networking.namespaceOf(container);
     const change = names.changeOf(container.id);
-    await networks.endpoints.release(endpoint, namespace, { livesOn: true, keepAddresses: false });
+    await allOrFirstError([
+      networks.endpoints.release(endpoint, namespace, { livesOn: true, keepAddresses: false }),
+      names.withdraw(change),
+      launcher.changeHosts(container, { added: [], removed: [endpoint] }),
+    ]);
     networks.endpoints.removeInterface(endpoint);
-    await names.withdraw(change);
   }
 }
 

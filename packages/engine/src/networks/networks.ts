@@ -2,7 +2,8 @@
  * The networks: which exist, and how they are made real and taken away. Decisions come from `model` and `ipam`,
  * kernel objects from the drivers; this module keeps both in step with the store, which is written first.
  */
-import { readFile } from 'node:fs/promises';
+
+import { readFileSync } from 'node:fs';
 import { addressBits, mustParseSubnet, parseAddress, subnetOf } from '../base/address.ts';
 import { allOrFirstError } from '../base/all-or-first-error.ts';
 import { conflict, forbidden, invalid, messageOf, notFound } from '../base/errors.ts';
@@ -15,7 +16,6 @@ import type { NetworkDriver } from '../drivers/driver.ts';
 import type { Events } from '../events.ts';
 import { addNetwork, type FirewallModel, removeNetwork, toFirewallNetwork } from '../firewall/model.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import type { OnLinkRoute } from '../kernel/operations.ts';
 import { type EndpointRecord, isPredefinedNetwork, type NetworkRecord } from '../model/network.ts';
 import { parseResolvConf } from '../model/network-files.ts';
 import type { NetworkRequest } from '../model/network-request.ts';
@@ -25,6 +25,7 @@ import { AddressBook } from './address-book.ts';
 import { type DefaultBridgeSettings, planDefaultBridge } from './default-bridge.ts';
 import { Endpoints } from './endpoints.ts';
 import { Firewall } from './firewall.ts';
+import { HostRoutes, type OnLinkRoute } from './host-routes.ts';
 import { LinkRemovals } from './link-removals.ts';
 
 export interface NetworkOptions extends DefaultBridgeSettings {
@@ -67,6 +68,7 @@ export class Networks {
   readonly #driver: NetworkDriver;
   readonly #firewall: Firewall;
   readonly #removals: LinkRemovals;
+  readonly #hostRoutes: HostRoutes;
   #bootId = '';
   #isPruning = false;
 
@@ -81,6 +83,7 @@ export class Networks {
     this.#driver = new BridgeDriver(kernel, this.#mark);
     this.#firewall = new Firewall(kernel, () => this.#firewallModel(), log);
     this.#removals = new LinkRemovals(kernel, markPrefix(this.#mark), log);
+    this.#hostRoutes = new HostRoutes(kernel, log);
     this.endpoints = new Endpoints({
       store,
       addresses: this.addresses,
@@ -130,7 +133,7 @@ export class Networks {
   }
 
   async #subnetsInUse() {
-    const [routes, servers] = await Promise.all([this.#hostRoutes(), hostServers()]);
+    const [routes, servers] = [await this.#foreignRoutes(), hostServers()];
     const ours = this.list().flatMap((network) => network.subnets.map(({ subnet }) => subnet));
     const taken = [...routes.map(({ destination }) => destination), ...ours].map(mustParseSubnet);
     return [
@@ -143,9 +146,9 @@ export class Networks {
   }
 
   /** Without those of our own bridges, which the store knows. */
-  #hostRoutes(): Promise<OnLinkRoute[]> {
+  #foreignRoutes(): Promise<OnLinkRoute[]> {
     const own = this.list().flatMap(({ subnets }) => subnets.map(({ subnet }) => subnet));
-    return this.#kernel.changes.run('onLinkRoutes', own);
+    return this.#hostRoutes.list(new Set(own));
   }
 
   async #restoreNetwork(network: NetworkRecord): Promise<void> {
@@ -250,7 +253,7 @@ export class Networks {
    *   the way
    */
   async create(request: NetworkRequest): Promise<{ readonly id: NetworkId; readonly warning: string }> {
-    const [routes, servers] = await Promise.all([this.#hostRoutes(), hostServers()]);
+    const [routes, servers] = [await this.#foreignRoutes(), hostServers()];
     // From here to the commit nothing waits, so that two requests for one name or subnet cannot both be granted.
     const { network, warning } = planNetwork(request, {
       id: newId<NetworkId>(),
@@ -365,13 +368,18 @@ export class Networks {
 
   /** What is still to be removed is removed now. */
   async close(): Promise<void> {
+    this.#hostRoutes.close();
     await this.#removals.close();
   }
 }
 
-/** The addresses of the name servers that the host asks. */
-async function hostServers(): Promise<readonly string[]> {
-  return parseResolvConf(await readFile('/etc/resolv.conf', 'utf8').catch(() => '')).nameservers;
+/** The addresses of the name servers that the host asks. Read at once: it is one small local file. */
+function hostServers(): readonly string[] {
+  try {
+    return parseResolvConf(readFileSync('/etc/resolv.conf', 'utf8')).nameservers;
+  } catch {
+    return [];
+  }
 }
 
 /** What of a bridge network cannot change under running containers. */
