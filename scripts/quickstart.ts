@@ -1,5 +1,5 @@
 /**
- * The story of the four network modes with real containers, in a lab that is gone afterwards. Every step shows the
+ * The story of the four network modes and of networks of one's own, with real containers, in a lab that is gone afterwards. Every step shows the
  * command, what came back, and whether that is what was promised; the exit code is 0 only if every step held.
  */
 import { existsSync } from 'node:fs';
@@ -143,7 +143,51 @@ async function tellStory(lab: Lab): Promise<void> {
     (output) => bridgeAddress(output) === web1,
   );
 
-  chapter('The daemon may die', 'Containers and their traffic do not need it.');
+  chapter('Networks of your own', 'Containers find each other there by name, and nobody else finds them.');
+  await docker(['network', 'create', 'shop'], 'a network with a subnet of its own', (output) =>
+    /^[0-9a-f]{64}$/.test(output),
+  );
+  await docker(
+    ['run', '-d', '--name', 'db', '--network', 'shop', '--network-alias', 'store', 'busybox', ...server],
+    'a server on it',
+    (output) => /^[0-9a-f]{64}$/.test(output),
+  );
+  for (const name of ['db', 'store']) {
+    await docker(
+      run(['--network', 'shop'], 'wget', '-qO-', `http://${name}`),
+      name === 'db' ? 'reached by its name' : 'and by its alias',
+      isPage,
+    );
+  }
+  await docker(
+    ['network', 'connect', 'shop', 'web1'],
+    'web1 runs on docker0 and comes to the network as well',
+    (output) => output === '',
+  );
+  await docker(
+    ['exec', 'web1', 'ip', '-br', '-4', 'address'],
+    'it has one more interface at once',
+    (output) => /^eth1@\S+ +UP +172\.18\./m.test(output),
+  );
+  await docker(['exec', 'web1', 'wget', '-qO-', 'http://db'], 'and finds db by name', isPage);
+  await docker(
+    run(['--network', 'shop', '--link', 'db:database'], 'wget', '-qO-', 'http://database'),
+    'a link is a name for one container alone',
+    isPage,
+  );
+  await docker(
+    run([], 'sh', '-c', 'wget -qO- http://db || echo nobody of that name'),
+    'on docker0 nobody knows db',
+    (output) => output.endsWith('nobody of that name'),
+  );
+  await docker(
+    ['network', 'rm', 'shop'],
+    'a network in use is not removed',
+    (output) => output.includes('has active endpoints (name:"db"') && output.endsWith('(exit code 1)'),
+  );
+
+  chapter('The daemon may die', 'Containers, their traffic and their names do not need it.');
+  const sandbox = await lab.dockerOutput(['inspect', '-f', '{{.NetworkSettings.SandboxKey}}', 'web1']);
   await step(
     ['kill', '-9', '$DAEMON'],
     'the daemon is dead',
@@ -157,14 +201,31 @@ async function tellStory(lab: Lab): Promise<void> {
     (output) => output === page,
   );
   await step(
+    ['nsenter', '--net=$WEB1', 'busybox', 'nslookup', 'db', '127.0.0.11'],
+    'names are still answered inside web1',
+    async () => (await lab.run(`nsenter --net=${sandbox} busybox nslookup db. 127.0.0.11`)).stdout.trim(),
+    (output) => /Address: 172\.18\./.test(output),
+  );
+  await step(
     ['seaway', 'daemon', '-H', 'unix://$LAB/engine.sock'],
-    'a new daemon finds both containers running',
+    'a new daemon finds all containers running',
     async () => {
       await lab.engine.start();
       return lab.dockerOutput(['ps', '--format', '{{.Names}}  {{.Status}}']);
     },
-    (output) => /^web1 +Up/m.test(output) && /^web2 +Up/m.test(output),
+    (output) => ['web1', 'web2', 'db'].every((name) => new RegExp(`^${name} +Up`, 'm').test(output)),
   );
+
+  chapter('Leaving a network', 'It works on running containers, and at once.');
+  await docker(['network', 'disconnect', 'shop', 'db'], 'db leaves it', (output) => output === '');
+  await docker(
+    ['exec', 'web1', 'sh', '-c', 'wget -qO- http://db || echo nobody of that name'],
+    'its name is gone with it',
+    (output) => output.endsWith('nobody of that name'),
+  );
+  await docker(['rm', '-f', 'db'], 'db itself was running on', (output) => output === 'db');
+  await docker(['network', 'disconnect', 'shop', 'web1'], 'the last one leaves', (output) => output === '');
+  await docker(['network', 'rm', 'shop'], 'now the network can go', (output) => output === 'shop');
 
   chapter('Cleaning up', 'Links, addresses, rules, namespaces, mounts, processes and files are compared.');
   await docker(['rm', '-f', 'web1', 'web2'], 'the containers are gone', (output) => output === 'web1\nweb2');
@@ -181,7 +242,7 @@ async function tellStory(lab: Lab): Promise<void> {
 
 async function main(): Promise<void> {
   explain(
-    'Containers in all four network modes, driven by the docker client.',
+    'Containers in all four network modes and on a network of their own, driven by the docker client.',
     "A lab plays the machine: a host and the outside, in namespaces of their own. Nothing of this machine's network is touched.",
   );
   chapter('A lab', `A host ${hostAddress} and, behind a wire, the outside ${outsideAddress}.`);
