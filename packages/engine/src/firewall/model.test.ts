@@ -26,6 +26,7 @@ const network = (n: number): FirewallNetwork => ({
 const model = (changes: Partial<FirewallModel> = {}): FirewallModel => ({
   networks: [],
   endpoints: [],
+  ports: [],
   dropOtherForwarding: [],
   ...changes,
 });

@@ -6,23 +6,20 @@
  * other is bridged and never gets there; where a network forbids that (`icc=false`) the table `bridge seaway` does
  * it. It exists only while there is such a network, because it would cost every bridged packet something.
  *
- * Known gap: published ports and the administrator's own chain are not modelled yet.
+ * Known gap: the administrator's own chain is not modelled yet.
  */
 
 import type {
-  NftChain,
   NftCommand,
   NftElement,
   NftExpression,
   NftFamily,
-  NftOperator,
   NftSetType,
-  NftStatement,
 } from '@seaway/linux/nftables-json';
 import type { Family } from '../base/address.ts';
 import type { NetworkRecord } from '../model/network.ts';
-
-export const tableName = 'seaway';
+import { addChain, addRule, concat, field, match, meta, tableName } from './nft.ts';
+import { addPorts, type FirewallPort, loopback, portChains, portMapNames } from './ports.ts';
 
 /** What the firewall needs to know of a network. */
 export interface FirewallNetwork {
@@ -49,6 +46,7 @@ export interface FirewallEndpoint {
 export interface FirewallModel {
   readonly networks: readonly FirewallNetwork[];
   readonly endpoints: readonly FirewallEndpoint[];
+  readonly ports: readonly FirewallPort[];
   /** Where Seaway itself turned the host into a router, it forwards nothing but its networks' traffic. */
   readonly dropOtherForwarding: readonly Family[];
 }
@@ -72,13 +70,6 @@ export function toFirewallNetwork(network: NetworkRecord): FirewallNetwork | und
     routed: families.filter((family) => !internal && mode(family) === 'routed'),
   };
 }
-
-const meta = (key: string): NftExpression => ({ meta: { key } });
-const match = (left: NftExpression, op: NftOperator, right: NftExpression): NftStatement => ({
-  match: { op, left, right },
-});
-const concat = (...parts: NftExpression[]): NftExpression => ({ concat: parts });
-const field = (protocol: string, name: string): NftExpression => ({ payload: { protocol, field: name } });
 
 interface SetShape {
   readonly family: NftFamily;
@@ -110,17 +101,32 @@ const inetSets: readonly SetShape[] = Object.values(sets).flatMap((entry) =>
 /** Ports whose containers may talk to nobody on their bridge but the host. */
 const silentPorts = set('silent', 'ifname', 'bridge');
 
-/** Commands that put all tables in place, replacing what was there, in one transaction. */
+/**
+ * Commands that put everything in place of what was there, in one transaction.
+ * The maps must exist, see {@link mapDefinitions}.
+ */
 export function compileRuleset(model: FirewallModel): NftCommand[] {
+  const table = { family: 'inet', table: tableName } as const;
   return [
-    ...replaceTable('inet'),
-    ...inetSets.map(addSet),
+    // The table itself stays, for the sake of its maps.
+    { flush: { table: { family: 'inet', name: tableName } } },
+    ...inetSets.flatMap((shape): NftCommand[] => [
+      addSet(shape),
+      { flush: { set: { ...table, name: shape.name } } },
+    ]),
+    ...portMapNames.map((name): NftCommand => ({ flush: { map: { ...table, name } } })),
     ...inetChains(model.dropOtherForwarding),
     ...removeTable('bridge'),
     ...model.networks.flatMap(addNetwork),
     ...model.endpoints.flatMap(addEndpoint),
+    ...addPorts(model.ports),
   ];
 }
+
+/** Commands in the language of nft(8) that delete every table of ours, whether or not it is there. */
+export const removalText: string = ['inet', 'bridge']
+  .flatMap((family) => [`add table ${family} ${tableName}`, `delete table ${family} ${tableName}`])
+  .join('\n');
 
 function addTable(family: NftFamily): NftCommand {
   return { add: { table: { family, name: tableName } } };
@@ -129,10 +135,6 @@ function addTable(family: NftFamily): NftCommand {
 /** Adding before deleting makes the deletion succeed whether or not the table was there. */
 function removeTable(family: NftFamily): NftCommand[] {
   return [addTable(family), { delete: { table: { family, name: tableName } } }];
-}
-
-function replaceTable(family: NftFamily): NftCommand[] {
-  return [...removeTable(family), addTable(family)];
 }
 
 function addSet({ family, name, type }: SetShape): NftCommand {
@@ -173,6 +175,11 @@ function inetChains(dropOtherForwarding: readonly Family[]): NftCommand[] {
         { accept: null },
       ]),
     ]),
+    addRule('inet', 'forward', 'to published ports', [
+      inSet(oifname, sets.bridges),
+      match({ ct: { key: 'status' } }, 'in', 'dnat'),
+      { accept: null },
+    ]),
     addRule('inet', 'forward', 'nothing was published: no way in', [
       inSet(oifname, sets.bridges),
       { counter: null },
@@ -197,6 +204,18 @@ function inetChains(dropOtherForwarding: readonly Family[]): NftCommand[] {
         { masquerade: null },
       ]),
     ),
+    // Without this the answer would go straight to the neighbour, from an address that it never asked.
+    addRule('inet', 'postrouting', 'to a published port of the own network', [
+      inSet(concat(iifname, oifname), sets.home),
+      match({ ct: { key: 'status' } }, 'in', 'dnat'),
+      { masquerade: null },
+    ]),
+    addRule('inet', 'postrouting', 'from 127.0.0.1 of the host to a published port', [
+      inSet(oifname, sets.bridges),
+      match(field('ip', 'saddr'), '==', loopback),
+      { masquerade: null },
+    ]),
+    ...portChains(`@${sets.bridges.name}`),
   ];
 }
 
@@ -215,21 +234,6 @@ function ensureBridgeTable(): NftCommand[] {
       { drop: null },
     ]),
   ];
-}
-
-function addChain(
-  family: NftFamily,
-  name: string,
-  type: NftChain['type'],
-  hook: NftChain['hook'],
-  prio: number,
-): NftCommand {
-  const chain: NftChain = { family, table: tableName, name, type, hook, prio, policy: 'accept' };
-  return { add: { chain } };
-}
-
-function addRule(family: NftFamily, chain: string, comment: string, expr: NftStatement[]): NftCommand {
-  return { add: { rule: { family, table: tableName, chain, comment, expr } } };
 }
 
 /** Elements of one network; adding them twice changes nothing. */

@@ -1,10 +1,32 @@
 /** The host's own state beside its links: the firewall, forwarding, and which boot this is. */
 import { existsSync } from 'node:fs';
-import { type NftCommand, readSysctl, writeSysctl } from '@seaway/linux';
+import { isErrno, type NftCommand, readSysctl, writeSysctl } from '@seaway/linux';
 import { nftables } from './sockets.ts';
 
 export function applyFirewall(commands: readonly NftCommand[]): void {
   nftables().apply(commands);
+}
+
+export interface Ruleset {
+  /** Text in the language of nft(8): tables and maps that must be there; it leaves existing ones as they are. */
+  readonly definitions: string;
+  readonly commands: readonly NftCommand[];
+  /** Text that deletes all of it, for where something of another shape is in the way. */
+  readonly removal: string;
+}
+
+/** Puts the whole ruleset in place in one transaction. */
+export function replaceFirewall({ definitions, commands, removal }: Ruleset): void {
+  try {
+    nftables().run(definitions);
+    nftables().apply(commands);
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST', 'EINVAL', 'EOPNOTSUPP')) throw error;
+    // Another version of Seaway has left tables whose sets are of other types.
+    nftables().run(removal);
+    nftables().run(definitions);
+    nftables().apply(commands);
+  }
 }
 
 const forwarding = {

@@ -2,7 +2,8 @@
 import type { NftCommand } from '@seaway/linux/nftables-json';
 import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { compileRuleset, type FirewallModel } from '../firewall/model.ts';
+import { compileRuleset, type FirewallModel, removalText } from '../firewall/model.ts';
+import { mapDefinitions } from '../firewall/ports.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 
 export class Firewall {
@@ -19,7 +20,11 @@ export class Firewall {
 
   /** Puts the whole ruleset in place, in one transaction. */
   async apply(): Promise<void> {
-    await this.#kernel.changes.run('applyFirewall', compileRuleset(this.#model()));
+    await this.#kernel.changes.run('replaceFirewall', {
+      definitions: mapDefinitions,
+      commands: compileRuleset(this.#model()),
+      removal: removalText,
+    });
   }
 
   /**

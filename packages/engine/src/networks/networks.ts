@@ -169,6 +169,7 @@ export class Networks {
     return {
       networks: this.list().flatMap((network) => toFirewallNetwork(network) ?? []),
       endpoints: this.endpoints.firewallEndpoints(),
+      ports: [],
       // A host that was no router before must not become one for others because containers need it.
       dropOtherForwarding: [
         ...(wasTurnedOn(4) ? ['ipv4' as const] : []),

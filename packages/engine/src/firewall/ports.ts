@@ -1,0 +1,135 @@
+/**
+ * Published ports in the firewall: maps from ports of the host to ports of containers, and the rules that look there.
+ * Pure. The maps are made by {@link mapDefinitions} in the language of nft(8): libnftables 1.0.6 silently makes plain
+ * sets of maps with concatenated values when it is told of them in JSON.
+ */
+import type { NftCommand, NftElement, NftExpression } from '@seaway/linux/nftables-json';
+import type { Family } from '../base/address.ts';
+import { addChain, addRule, concat, field, match, meta, tableName } from './nft.ts';
+
+/** A port of the host that leads to a container; both addresses are of one family. */
+export interface FirewallPort {
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  /** `0.0.0.0` or `::` for every address of the host. */
+  readonly hostAddress: string;
+  readonly hostPort: number;
+  readonly containerAddress: string;
+  readonly containerPort: number;
+}
+
+/** Ports of the host: those on every address, and those on one. */
+const portMaps = {
+  ipv4: { every: 'published4', one: 'published4_at', address: 'ipv4_addr', any: '0.0.0.0', dnat: 'ip' },
+  ipv6: { every: 'published6', one: 'published6_at', address: 'ipv6_addr', any: '::', dnat: 'ip6' },
+} as const;
+
+export const portMapNames: readonly string[] = Object.values(portMaps).flatMap(({ every, one }) => [
+  every,
+  one,
+]);
+
+/** Commands in the language of nft(8) that make the table with its maps, or leave them as they are. */
+export const mapDefinitions: string = [
+  `add table inet ${tableName}`,
+  ...Object.values(portMaps).flatMap(({ every, one, address }) => [
+    `add map inet ${tableName} ${every} { type inet_proto . inet_service : ${address} . inet_service; }`,
+    `add map inet ${tableName} ${one} { type ${address} . inet_proto . inet_service : ${address} . inet_service; }`,
+  ]),
+].join('\n');
+
+export const loopback: NftExpression = { prefix: { addr: '127.0.0.0', len: 8 } };
+const l4proto = meta('l4proto');
+const port = field('th', 'dport');
+/** Where there are ports at all; without knowing that, the kernel does not look at them. */
+const hasPorts = match(l4proto, '==', { set: ['tcp', 'udp', 'sctp'] });
+
+/**
+ * Translation of published ports, for what comes from elsewhere and for the host itself.
+ * @param bridges the set of all bridges, as rules refer to it
+ */
+export function portChains(bridges: string): NftCommand[] {
+  return [
+    addChain('inet', 'raw_prerouting', 'filter', 'prerouting', -300),
+    ...(['one', 'every'] as const).map((which) =>
+      addRule('inet', 'raw_prerouting', `127.0.0.1 is not for others, ${which} address`, [
+        match(meta('iifname'), '!=', 'lo'),
+        hasPorts,
+        match(field('ip', 'daddr'), '==', loopback),
+        match(portKey('ipv4', which), '==', `@${portMaps.ipv4[which]}`),
+        { counter: null },
+        { drop: null },
+      ]),
+    ),
+    addRule('inet', 'raw_prerouting', 'nor for containers', [
+      match(meta('iifname'), '==', bridges),
+      match(field('ip', 'daddr'), '==', loopback),
+      { counter: null },
+      { drop: null },
+    ]),
+    addChain('inet', 'prerouting', 'nat', 'prerouting', -100),
+    ...portRules('prerouting'),
+    addChain('inet', 'output', 'nat', 'output', -100),
+    // The kernel takes no packet from ::1 to another interface: the keeper serves that address.
+    addRule('inet', 'output', 'the IPv6 loopback is served otherwise', [
+      match(field('ip6', 'daddr'), '==', '::1'),
+      { accept: null },
+    ]),
+    ...portRules('output'),
+  ];
+}
+
+function portRules(chain: string): NftCommand[] {
+  const isOurs = match({ fib: { result: 'type', flags: ['daddr'] } }, '==', 'local');
+  return (['ipv4', 'ipv6'] as const).flatMap((family) =>
+    (['one', 'every'] as const).map((which) =>
+      addRule('inet', chain, `${family}: published on ${which} address`, [
+        hasPorts,
+        isOurs,
+        {
+          dnat: {
+            family: portMaps[family].dnat,
+            addr: { map: { key: portKey(family, which), data: `@${portMaps[family][which]}` } },
+          },
+        },
+      ]),
+    ),
+  );
+}
+
+function portKey(family: Family, which: 'one' | 'every'): NftExpression {
+  const address = field(portMaps[family].dnat, 'daddr');
+  return which === 'one' ? concat(address, l4proto, port) : concat(l4proto, port);
+}
+
+type ElementValue = NftElement['elem'][number];
+
+/** Elements of published ports, as few commands as there are maps. */
+export function addPorts(ports: readonly FirewallPort[]): NftCommand[] {
+  return portElements(ports, ({ containerAddress, containerPort }, key) => [
+    key,
+    concat(containerAddress, containerPort),
+  ]).map((element) => ({ add: { element } }));
+}
+
+/** Takes back what {@link addPorts} added. */
+export function removePorts(ports: readonly FirewallPort[]): NftCommand[] {
+  return portElements(ports, (_, key) => key).map((element) => ({ delete: { element } }));
+}
+
+function portElements(
+  ports: readonly FirewallPort[],
+  toElement: (port: FirewallPort, key: NftExpression) => ElementValue,
+): NftElement[] {
+  const byMap = new Map<string, ElementValue[]>();
+  for (const published of ports) {
+    const { protocol, hostAddress, hostPort } = published;
+    const maps = portMaps[hostAddress.includes(':') ? 'ipv6' : 'ipv4'];
+    const isEvery = hostAddress === maps.any;
+    const key = isEvery ? concat(protocol, hostPort) : concat(hostAddress, protocol, hostPort);
+    const name = isEvery ? maps.every : maps.one;
+    const elements = byMap.get(name) ?? [];
+    elements.push(toElement(published, key));
+    byMap.set(name, elements);
+  }
+  return [...byMap].map(([name, elem]) => ({ family: 'inet', table: tableName, name, elem }));
+}
