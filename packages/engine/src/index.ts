@@ -57,6 +57,18 @@ export {
 } from './model/network.ts';
 export { formatNetworkMode, parseNetworkMode } from './model/network-mode.ts';
 export type { NetworkRequest, SubnetRequest } from './model/network-request.ts';
+export {
+  type ContainerPort,
+  formatContainerPort,
+  formatHostPorts,
+  type PortProtocol,
+  type PortRequest,
+  type PublishedPort,
+  parseContainerPort,
+  parseContainerPorts,
+  parseHostAddress,
+  parseHostPorts,
+} from './model/ports.ts';
 export type { LookupPurpose, NetworkOptions, Networks } from './networks/networks.ts';
 export { findProgram } from './runtime/find-program.ts';
 export { type LogEntry, parseTimestampNs, type ReadLogsOptions } from './runtime/logs.ts';

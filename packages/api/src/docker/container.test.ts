@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { hostname } from 'node:os';
 import { describe, test } from 'node:test';
-import { type ContainerRecord, type NetworkRecord, noEndpointSettings } from '@seaway/engine';
+import {
+  type ContainerRecord,
+  type EndpointRecord,
+  type NetworkRecord,
+  noEndpointSettings,
+} from '@seaway/engine';
 import {
   bridgeId,
   containerId,
@@ -124,6 +129,25 @@ describe('an entry of the list', () => {
     assert.equal(show(containerRecord({ config: { image: 'moved' } })).Image, imageId);
   });
 
+  test('has where the host answers for its ports', () => {
+    const { Ports } = show(
+      runningRecord({
+        config: { exposedPorts: ['80/tcp', '53/udp', '80/udp'] },
+        publishedPorts: [
+          { port: 80, protocol: 'tcp', hostAddress: '0.0.0.0', hostPort: 8080 },
+          { port: 80, protocol: 'tcp', hostAddress: '::', hostPort: 8080 },
+          { port: 53, protocol: 'udp', hostAddress: '127.0.0.1', hostPort: 53 },
+        ],
+      } as object),
+    );
+    assert.deepEqual(Ports, [
+      { PrivatePort: 80, Type: 'udp' },
+      { IP: '0.0.0.0', PrivatePort: 80, PublicPort: 8080, Type: 'tcp' },
+      { IP: '::', PrivatePort: 80, PublicPort: 8080, Type: 'tcp' },
+      { IP: '127.0.0.1', PrivatePort: 53, PublicPort: 53, Type: 'udp' },
+    ]);
+  });
+
   test('has ports only while there is a network namespace of its own on a network', () => {
     const ports = { exposedPorts: ['80/tcp'] };
     const modes = {
@@ -232,6 +256,10 @@ describe('inspect', () => {
           utsMode: 'host',
           resources: { memoryBytes: 1, memorySwapBytes: 2, nanoCpus: 3, pidsLimit: 4, cpusetCpus: '0' },
           autoRemove: true,
+          publishAllPorts: true,
+          portBindings: [
+            { port: 80, protocol: 'tcp', hostAddress: '::1', hostPortFirst: 8000, hostPortLast: 8002 },
+          ],
         },
       }),
     );
@@ -249,6 +277,8 @@ describe('inspect', () => {
         PidsLimit: full.PidsLimit,
         CpusetCpus: full.CpusetCpus,
         AutoRemove: full.AutoRemove,
+        PublishAllPorts: full.PublishAllPorts,
+        PortBindings: full.PortBindings,
       },
       {
         Binds: ['/a:/b'],
@@ -263,8 +293,16 @@ describe('inspect', () => {
         PidsLimit: 4,
         CpusetCpus: '0',
         AutoRemove: true,
+        PublishAllPorts: true,
+        PortBindings: { '80/tcp': [{ HostIp: '::1', HostPort: '8000-8002' }] },
       },
     );
+  });
+
+  test('shows records of versions that could not publish', () => {
+    const { portBindings: _, publishAllPorts: __, ...host } = containerRecord().host;
+    const { HostConfig: shown } = inspect({ ...containerRecord(), host } as ContainerRecord);
+    assert.deepEqual([shown.PortBindings, shown.PublishAllPorts], [{}, false]);
   });
 
   test('has paths of network files from the first start on', () => {
@@ -340,6 +378,42 @@ describe('the network settings', () => {
       SandboxKey: '/run/netns/sandbox',
       Ports: {},
       Networks: { bridge: onBridge },
+    });
+  });
+
+  test('say where the host answers for its ports, for each address', () => {
+    const published = runningRecord({
+      config: { exposedPorts: ['80/tcp', '53/udp', '9/sctp'] },
+      publishedPorts: [
+        { port: 80, protocol: 'tcp', hostAddress: '0.0.0.0', hostPort: 32768 },
+        { port: 80, protocol: 'tcp', hostAddress: '::', hostPort: 32768 },
+        { port: 80, protocol: 'tcp', hostAddress: '127.0.0.1', hostPort: 80 },
+        { port: 53, protocol: 'udp', hostAddress: '::1', hostPort: 5353 },
+      ],
+    } as object);
+    assert.deepEqual(inspect(published).NetworkSettings.Ports, {
+      '80/tcp': [
+        { HostIp: '0.0.0.0', HostPort: '32768' },
+        { HostIp: '::', HostPort: '32768' },
+        { HostIp: '127.0.0.1', HostPort: '80' },
+      ],
+      '53/udp': [{ HostIp: '::1', HostPort: '5353' }],
+      '9/sctp': null,
+    });
+  });
+
+  test('of a container that no network leads out of have no ports', () => {
+    const container = runningRecord({ config: { exposedPorts: ['80/tcp'] } });
+    const show = (networks: NetworkRecord[], endpoints: EndpointRecord[]) => {
+      const engine = fakeEngine({ containers: [container], networks, endpoints });
+      return toDockerInspect(engine, container, NEWEST).NetworkSettings.Ports;
+    };
+    const outside = networkRecord({ id: 'c'.repeat(64) as NetworkRecord['id'], name: 'out' });
+    const inside = networkRecord({ internal: true });
+    assert.deepEqual(show([inside], [endpointRecord()]), {});
+    assert.deepEqual(show([networkRecord()], []), {}, 'it was taken off all');
+    assert.deepEqual(show([inside, outside], [endpointRecord(), endpointRecord({ networkId: outside.id })]), {
+      '80/tcp': null,
     });
   });
 

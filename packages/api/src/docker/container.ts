@@ -16,6 +16,7 @@ import {
   shortId,
 } from '@seaway/engine';
 import type { ApiVersion } from '../http/version.ts';
+import { toDockerPortBindings, toDockerPortList, toDockerPorts } from './port-bindings.ts';
 
 /** `running`, `Up 5 seconds`, `Exited (0) 2 minutes ago`. @param nowMs milliseconds since the epoch */
 export function statusText({ state }: ContainerRecord, nowMs: number): string {
@@ -63,7 +64,7 @@ export function toDockerSummary(engine: Engine, container: ContainerRecord, vers
     ImageID: container.imageId,
     Command: commandText(container),
     Created: Math.floor(Date.parse(container.createdAt) / 1000),
-    Ports: hasPorts(container) ? container.config.exposedPorts.map(toDockerPort) : [],
+    Ports: hasPorts(engine, container) ? toDockerPortList(container) : [],
     Labels: container.config.labels,
     State: container.state.status,
     Status: statusText(container, Date.now()),
@@ -77,14 +78,15 @@ function commandText({ path, args }: ContainerRecord): string {
   return [path, ...args.map((word) => (/[\s'"]/.test(word) ? `'${word}'` : word))].join(' ');
 }
 
-/** Ports are those of a namespace of its own that is joined to a network, while it is there. */
-function hasPorts(container: ContainerRecord): boolean {
-  return isRunning(container) && container.host.networkMode.kind === 'network';
-}
-
-function toDockerPort(port: string) {
-  const [number, protocol] = port.split('/');
-  return { PrivatePort: Number.parseInt(number ?? '', 10), Type: protocol };
+/** Ports are those of a namespace of its own, while it is on a network from which there is a way out. */
+function hasPorts(engine: Engine, container: ContainerRecord): boolean {
+  return (
+    isRunning(container) &&
+    container.host.networkMode.kind === 'network' &&
+    engine.networks
+      .endpointsOfContainer(container.id)
+      .some(({ networkId }) => engine.networks.find(networkId)?.internal === false)
+  );
 }
 
 /** GET /containers/ID/json. */
@@ -190,7 +192,7 @@ function toDockerHostConfig(host: HostConfig) {
     ContainerIDFile: '',
     LogConfig: { Type: 'json-file', Config: {} },
     NetworkMode: host.networkModeText,
-    PortBindings: {},
+    PortBindings: toDockerPortBindings(host.portBindings ?? []),
     RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
     AutoRemove: host.autoRemove,
     VolumeDriver: '',
@@ -210,7 +212,7 @@ function toDockerHostConfig(host: HostConfig) {
     OomScoreAdj: host.oomScoreAdj,
     PidMode: '',
     Privileged: false,
-    PublishAllPorts: false,
+    PublishAllPorts: host.publishAllPorts ?? false,
     ReadonlyRootfs: host.readonlyRootfs,
     SecurityOpt: host.securityOpt.length > 0 ? host.securityOpt : null,
     ...(Object.keys(host.tmpfs).length > 0 ? { Tmpfs: host.tmpfs } : {}),
@@ -253,9 +255,7 @@ function toDockerNetworkSettings(engine: Engine, container: ContainerRecord, ver
   return {
     SandboxID: (isPlaced && sandboxId) || '',
     SandboxKey: isPlaced ? engine.containers.sandboxPath(container) : '',
-    Ports: hasPorts(container)
-      ? Object.fromEntries(container.config.exposedPorts.map((port) => [port, null]))
-      : {},
+    Ports: hasPorts(engine, container) ? toDockerPorts(container) : {},
     Networks: networks,
     ...(version < FLAT_FIELDS_UNTIL
       ? {

@@ -22,6 +22,14 @@ const ulimits = {
   },
 } as const;
 
+const portBindings = {
+  type: ['object', 'null'],
+  additionalProperties: {
+    type: ['array', 'null'],
+    items: { type: 'object', properties: { HostIp: text, HostPort: text } },
+  },
+} as const;
+
 const hostConfig = {
   type: ['object', 'null'],
   properties: {
@@ -61,7 +69,7 @@ const hostConfig = {
     PidsLimit: integer,
     CgroupParent: text,
     RestartPolicy: { type: ['object', 'null'], properties: { Name: text, MaximumRetryCount: integer } },
-    PortBindings: valueMap,
+    PortBindings: portBindings,
     PublishAllPorts: flag,
     Privileged: flag,
     Init: flag,

@@ -82,6 +82,8 @@ const plain = {
       oomScoreAdj: 0,
       resources: {},
       cgroupParent: '',
+      portBindings: [],
+      publishAllPorts: false,
     },
     networks: { bridge: { aliases: [], links: [], driverOptions: {}, gatewayPriority: 0 } },
   },
@@ -231,6 +233,19 @@ describe('the host configuration', () => {
     [{ OomScoreAdj: -5 }, { oomScoreAdj: -5 }],
     [{ CgroupParent: '/x' }, { cgroupParent: '/x' }],
     [
+      { PortBindings: { '80': [{ HostPort: '8080' }] }, PublishAllPorts: true },
+      {
+        portBindings: [
+          { port: 80, protocol: 'tcp', hostAddress: '', hostPortFirst: 8080, hostPortLast: 8080 },
+        ],
+        publishAllPorts: true,
+      },
+    ],
+    [
+      { NetworkMode: 'none', PublishAllPorts: true },
+      { networkMode: { kind: 'none' }, networkModeText: 'none', publishAllPorts: true },
+    ],
+    [
       {
         Memory: 6 << 20,
         MemorySwap: -1,
@@ -265,7 +280,20 @@ describe('the host configuration', () => {
     });
   }
 
+  test('tells of empty lists of port bindings from 1.52 on', () => {
+    const PortBindings = { '80/tcp': [], '53/udp': null, '81/tcp': [{}] };
+    assert.deepEqual(create({ HostConfig: { PortBindings } }, 151).warnings, []);
+    assert.deepEqual(create({ HostConfig: { PortBindings } }, 152).warnings, [
+      'Following container port(s) have an empty list of port-bindings: 80/tcp, 53/udp. Such bindings will be discarded in a future version.',
+    ]);
+  });
+
   const bad: readonly (readonly [host: Host, code: string, message: string])[] = [
+    [
+      { PortBindings: { '80/tcp': [{ HostPort: '99999' }] } },
+      'invalid-port',
+      'invalid port specification: "99999"',
+    ],
     [{ Binds: ['/a'] }, 'invalid-bind', "invalid volume specification: '/a'"],
     [{ Binds: ['/a:b'] }, 'invalid-bind', "invalid volume specification: '/a:b'"],
     [{ Binds: ['/a:/'] }, 'invalid-bind', "invalid volume specification: '/a:/'"],
@@ -375,13 +403,16 @@ describe('options that exclude each other', () => {
       Hostname: 'h',
       HostConfig: {
         NetworkMode: 'host',
-        PortBindings: { '80/tcp': [{ HostPort: '80' }] },
+        PortBindings: { '80/tcp': [{ HostPort: '8080' }] },
         Dns: ['192.0.2.1'],
         ExtraHosts: ['a:192.0.2.1'],
       },
     });
     assert.deepEqual(warnings, ['Published ports are discarded when using host network mode']);
     assert.deepEqual(request.networks, {});
+    assert.deepEqual(request.host.portBindings, [
+      { port: 80, protocol: 'tcp', hostAddress: '', hostPortFirst: 8080, hostPortLast: 8080 },
+    ]);
   });
 });
 
@@ -564,7 +595,6 @@ const asking: Readonly<Record<string, readonly [body: CreateContainerBody, what:
   'HostConfig.Annotations': [{ HostConfig: { Annotations: { a: 'b' } } }, 'an annotation'],
   'HostConfig.MaskedPaths': [{ HostConfig: { MaskedPaths: [] } }, 'choosing the masked paths'],
   'HostConfig.ReadonlyPaths': [{ HostConfig: { ReadonlyPaths: [] } }, 'choosing the read-only paths'],
-  'HostConfig.PortBindings': [{ HostConfig: { PortBindings: { '80/tcp': null } } }, 'publishing ports'],
   Volumes: [{ Volumes: { '/data': {} } }, 'an anonymous volume'],
   Healthcheck: [{ Healthcheck: { Test: ['CMD', 'true'] } }, 'a health check'],
   NetworkDisabled: [{ NetworkDisabled: true }, 'switching off the network (use the network none)'],

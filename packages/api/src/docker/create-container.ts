@@ -6,9 +6,11 @@ import {
   defaultShmSizeBytes,
   type EndpointSettings,
   findConflict,
+  formatContainerPort,
   type HostConfig,
   invalid,
   noEndpointSettings,
+  parseContainerPorts,
   parseExtraHost,
   parseNetworkMode,
   type ResourceLimits,
@@ -16,6 +18,7 @@ import {
 import type { ApiVersion } from '../http/version.ts';
 import type { CreateContainerBody, DockerHostConfig } from './create-container-body.ts';
 import { fromDockerEndpoint } from './endpoint-settings.ts';
+import { emptyPortBindingsWarning, fromDockerPortBindings } from './port-bindings.ts';
 import { refuseUnsupported } from './refused-options.ts';
 
 const MIN_MEMORY_BYTES = 6 * 1024 * 1024;
@@ -44,8 +47,10 @@ export function fromDockerCreate(
   const body = version < SEVERAL_NETWORKS ? withoutEndpointMacAddresses(given) : given;
   const docker = body.HostConfig ?? {};
   const host = parseHostConfig(docker);
-  const exposedPorts = Object.keys(body.ExposedPorts ?? {}).flatMap(parseExposedPort);
-  const publishesPorts = Object.keys(docker.PortBindings ?? {}).length > 0 || docker.PublishAllPorts === true;
+  const exposedPorts = Object.keys(body.ExposedPorts ?? {}).flatMap((ports) =>
+    parseContainerPorts(ports).map(formatContainerPort),
+  );
+  const publishesPorts = host.portBindings.length > 0 || host.publishAllPorts;
   const conflicting = findConflict({
     networkMode: host.networkMode,
     hostname: body.Hostname ?? '',
@@ -64,6 +69,7 @@ export function fromDockerCreate(
   if (publishesPorts && host.networkMode.kind === 'host') {
     warnings.push('Published ports are discarded when using host network mode');
   }
+  warnings.push(...emptyPortBindingsWarning(docker.PortBindings, version));
   if (body.MacAddress && version >= SEVERAL_NETWORKS) {
     warnings.push(
       'The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead.',
@@ -131,17 +137,6 @@ function parseWorkingDir(folder: string): string {
   return folder;
 }
 
-/** `80`, `80/udp`, `8000-8010/tcp`; the protocol defaults to tcp. @returns each port alone, with its protocol */
-function parseExposedPort(port: string): string[] {
-  const match = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/i.exec(port);
-  const [first, last] = [Number(match?.[1]), Number(match?.[2] ?? match?.[1])];
-  if (!match || first < 1 || last > 65535 || last < first) {
-    throw invalid('invalid-port', `invalid port specification: "${port}"`);
-  }
-  const protocol = (match[3] ?? 'tcp').toLowerCase();
-  return Array.from({ length: last - first + 1 }, (_, index) => `${first + index}/${protocol}`);
-}
-
 function parseHostConfig(docker: DockerHostConfig): HostConfig {
   const networkMode = parseNetworkMode(docker.NetworkMode ?? '');
   const extraHosts = docker.ExtraHosts ?? [];
@@ -168,6 +163,8 @@ function parseHostConfig(docker: DockerHostConfig): HostConfig {
     oomScoreAdj: docker.OomScoreAdj ?? 0,
     resources: parseResources(docker),
     cgroupParent: docker.CgroupParent ?? '',
+    portBindings: fromDockerPortBindings(docker.PortBindings),
+    publishAllPorts: docker.PublishAllPorts ?? false,
   };
 }
 

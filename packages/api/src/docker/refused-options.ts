@@ -97,14 +97,6 @@ export const refusedOptions: readonly RefusedOption[] = [
     field: 'HostConfig.ReadonlyPaths',
     asked: (_body, host) => (host.ReadonlyPaths ? 'choosing the read-only paths' : undefined),
   },
-  {
-    field: 'HostConfig.PortBindings',
-    // With the host's own network there is nothing to publish: Docker warns and goes on.
-    asked: (_body, host) =>
-      (isSet(host.PortBindings) || host.PublishAllPorts) && host.NetworkMode !== 'host'
-        ? 'publishing ports'
-        : undefined,
-  },
   whenSet('Volumes', (body) => body.Volumes, 'an anonymous volume'),
   {
     field: 'Healthcheck',

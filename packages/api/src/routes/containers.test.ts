@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { ContainerRecord } from '@seaway/engine';
+import type { ContainerRecord, CreateRequest } from '@seaway/engine';
 import { bridgeId, containerRecord, fakeEngine, imageId, runningRecord } from '../fixtures/engine.ts';
 import { buildApi } from '../server.ts';
 
@@ -13,6 +13,11 @@ const containers = [
     name: 'web',
     createdAt: '2026-01-01T00:00:01Z',
     config: { labels: { tier: 'front', a: '1' }, exposedPorts: ['80/tcp'] },
+    publishedPorts: [
+      { port: 80, protocol: 'tcp', hostAddress: '0.0.0.0', hostPort: 8080 },
+      { port: 80, protocol: 'tcp', hostAddress: '::', hostPort: 8080 },
+      { port: 53, protocol: 'udp', hostAddress: '127.0.0.1', hostPort: 5353 },
+    ],
     host: { binds: [{ source: '/srv', destination: '/www', readonly: false, text: '/srv:/www' }] },
   } as object),
   containerRecord({
@@ -121,7 +126,18 @@ describe('the list', () => {
     [{ since: ['job'], before: ['agent'] }, ['web-2']],
     [{ expose: ['80'] }, ['web']],
     [{ expose: ['80/udp'] }, []],
+    [{ expose: ['79-81'] }, ['web']],
+    [{ expose: ['81-90/tcp'] }, []],
+    [{ expose: ['1', '80/TCP'] }, ['web']],
     [{ publish: ['80'] }, []],
+    [{ publish: ['8080'] }, ['web']],
+    [{ publish: ['8080/tcp'] }, ['web']],
+    [{ publish: ['8080/udp'] }, []],
+    [{ publish: ['8000-8999'] }, ['web']],
+    [{ publish: ['5000-6000/udp'] }, ['web']],
+    [{ publish: ['5000-6000'] }, []],
+    [{ publish: ['1', '8080'] }, ['web']],
+    [{ publish: ['8080'], expose: ['81'] }, []],
     [{ volume: ['/www'] }, ['web']],
     [{ volume: ['/srv'] }, ['web']],
     [{ health: ['none'] }, ['agent', 'web-2', 'job', 'web']],
@@ -155,6 +171,9 @@ describe('the list', () => {
       "invalid filter 'status=x': it should be one of created, running, paused, restarting, removing, exited, dead",
     ],
     ['{"exited":["x"]}', 400, "invalid filter 'exited=x'"],
+    ['{"publish":["8080:80"]}', 400, "invalid filter 'publish=8080:80': it should be PORT[-PORT][/PROTOCOL]"],
+    ['{"expose":["x"]}', 400, "invalid filter 'expose=x': it should be PORT[-PORT][/PROTOCOL]"],
+    ['{"expose":["9-8"]}', 400, "invalid filter 'expose=9-8': it should be PORT[-PORT][/PROTOCOL]"],
     ['{"name":["["]}', 400, "invalid filter: '[' is no regular expression"],
     ['{"before":["nope"]}', 404, 'No such container: nope'],
     ['{"since":["nope"]}', 404, 'No such container: nope'],
@@ -214,6 +233,35 @@ describe('operations', () => {
       Warnings: ['Published ports are discarded when using host network mode'],
     });
     assert.equal((calls[0]![1] as { name: string }).name, 'shop');
+  });
+
+  test('create takes ports to publish, and refuses bad ones by their text', async () => {
+    const create = (HostConfig: object) =>
+      api.inject({
+        method: 'POST',
+        url: '/containers/create',
+        payload: { Image: 'busybox', ExposedPorts: { '80/tcp': {} }, HostConfig },
+      });
+    calls.length = 0;
+    const answer = await create({
+      PortBindings: { '80/tcp': [{ HostIp: '', HostPort: '8080' }], '81/tcp': null },
+    });
+    assert.equal(answer.statusCode, 201, answer.body);
+    assert.deepEqual((calls[0]![1] as CreateRequest).host.portBindings, [
+      { port: 80, protocol: 'tcp', hostAddress: '', hostPortFirst: 8080, hostPortLast: 8080 },
+      { port: 81, protocol: 'tcp', hostAddress: '', hostPortFirst: 0, hostPortLast: 0 },
+    ]);
+    for (const [bindings, message] of [
+      [{ '80/tcp': [{ HostPort: '99999' }] }, /^invalid port specification: "99999"$/],
+      [{ '80/xxx': [{ HostPort: '80' }] }, /^invalid port specification: "80\/xxx"$/],
+      [{ '80/tcp': [{ HostIp: 'junk' }] }, /^invalid IP address: junk$/],
+      [{ '80/tcp': [{ HostPort: 8080 }] }, /HostPort must be string/],
+      [{ '80/tcp': 'x' }, /must be array/],
+    ] as const) {
+      const refused = await create({ PortBindings: bindings });
+      assert.equal(refused.statusCode, 400);
+      assert.match(refused.json().message, message);
+    }
   });
 
   test('start takes no body, though an empty object is none', async () => {

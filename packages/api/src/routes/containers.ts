@@ -2,9 +2,11 @@
 import {
   type ContainerRecord,
   type Engine,
+  formatContainerPort,
   invalid,
   isRunning,
   notFound,
+  parseContainerPorts,
   type WaitCondition,
 } from '@seaway/engine';
 import { toDockerInspect, toDockerSummary } from '../docker/container.ts';
@@ -163,6 +165,21 @@ function checkFilters(filters: Filters): void {
       );
     }
   }
+  for (const key of ['publish', 'expose'] as const) {
+    for (const value of filters.get(key) ?? []) filterPorts(key, value);
+  }
+}
+
+/**
+ * Reads a value of `publish` or `expose`: `80`, `80/udp`, `8000-8010`. @returns such as `80/tcp`, one for each port
+ * @throws invalid for anything else
+ */
+function filterPorts(key: 'publish' | 'expose', value: string): ReadonlySet<string> {
+  try {
+    return new Set(parseContainerPorts(value).map(formatContainerPort));
+  } catch {
+    throw invalid('invalid-filter', `invalid filter '${key}=${value}': it should be PORT[-PORT][/PROTOCOL]`);
+  }
 }
 
 /** The filters `before` and `since`. @throws notFound for a reference to no container */
@@ -193,17 +210,26 @@ function isListed(engine: Engine, container: ContainerRecord, filters: Filters):
     matches(filters, 'exited', (code) => state.status === 'exited' && state.exitCode === Number(code)) &&
     matches(filters, 'ancestor', (image) => engine.images.find(image)?.id === container.imageId) &&
     matches(filters, 'network', (network) => isOnNetwork(engine, networks, network)) &&
-    matches(filters, 'expose', (port) =>
-      config.exposedPorts.includes(port.includes('/') ? port : `${port}/tcp`),
+    matches(filters, 'expose', (ports) => config.exposedPorts.some(isOneOf(filterPorts('expose', ports)))) &&
+    matches(filters, 'publish', (ports) =>
+      hostPortsOf(container).some(isOneOf(filterPorts('publish', ports))),
     ) &&
     matches(filters, 'volume', (path) =>
       container.host.binds.some((bind) => [bind.source, bind.destination].includes(path)),
     ) &&
-    matches(filters, 'publish', () => false) &&
     matches(filters, 'health', (health) => health === 'none') &&
     matches(filters, 'is-task', (value) => value === 'false') &&
     matchesLabels(filters, config.labels)
   );
+}
+
+function isOneOf(ports: ReadonlySet<string>): (port: string) => boolean {
+  return (port) => ports.has(port);
+}
+
+/** Such as `8080/tcp`: where the host answers. */
+function hostPortsOf({ publishedPorts = [] }: ContainerRecord): readonly string[] {
+  return publishedPorts.map(({ hostPort: port, protocol }) => formatContainerPort({ port, protocol }));
 }
 
 function isOnNetwork(engine: Engine, networks: readonly string[], reference: string): boolean {

@@ -1,5 +1,6 @@
 import { defaultShmSizeBytes, noEndpointSettings } from '../model/container.ts';
 import { parseNetworkMode } from '../model/network-mode.ts';
+import type { PortRequest } from '../model/ports.ts';
 import type { CreateRequest } from './plan-container.ts';
 
 /** What programs that embed the engine usually want to say of a container. */
@@ -15,6 +16,10 @@ export interface ContainerOptions {
   readonly env?: readonly string[];
   /** @default none beside the image's */
   readonly labels?: Readonly<Record<string, string>>;
+  /** Where the host answers for the container. @default nowhere */
+  readonly ports?: readonly PortRequest[];
+  /** Publishes the image's exposed ports that `ports` does not name, to random ports. @default false */
+  readonly publishAllPorts?: boolean;
   /** Removes the container as soon as it has ended. @default false */
   readonly autoRemove?: boolean;
 }
@@ -68,6 +73,8 @@ export function containerRequest(options: ContainerOptions): CreateRequest {
       oomScoreAdj: 0,
       resources: {},
       cgroupParent: '',
+      portBindings: options.ports ?? [],
+      publishAllPorts: options.publishAllPorts ?? false,
     },
     networks: networkMode.kind === 'network' ? { [networkMode.network]: noEndpointSettings } : {},
   };

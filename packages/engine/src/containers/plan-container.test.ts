@@ -20,6 +20,8 @@ const image = {
   },
 } as unknown as ImageRecord;
 
+const bridge = { kind: 'network', network: 'bridge' };
+
 function request(
   config: object = {},
   host: object = {},
@@ -36,7 +38,7 @@ function request(
       exposedPorts: [],
       ...config,
     },
-    host: { capAdd: [], capDrop: [], securityOpt: [], ...host },
+    host: { capAdd: [], capDrop: [], securityOpt: [], portBindings: [], networkMode: bridge, ...host },
     networks,
   } as unknown as CreateRequest;
 }
@@ -73,6 +75,17 @@ describe('a new container', () => {
     assert.deepEqual(config.labels, { from: 'user', kept: 'yes' });
     assert.deepEqual(config.exposedPorts, ['80/tcp', '53/udp']);
     assert.deepEqual([config.user, config.stopSignal], ['7', 'INT']);
+  });
+
+  it('exposes what it publishes', () => {
+    const published = { hostAddress: '', hostPortFirst: 0, hostPortLast: 0 };
+    const portBindings = [
+      { port: 80, protocol: 'tcp', ...published },
+      { port: 53, protocol: 'udp', ...published },
+      { port: 53, protocol: 'udp', ...published },
+    ];
+    const { config } = planContainer(request({ exposedPorts: ['9/sctp'] }, { portBindings }), image);
+    assert.deepEqual(config.exposedPorts, ['80/tcp', '9/sctp', '53/udp']);
   });
 
   it('is refused now for what could only fail later', () => {

@@ -12,6 +12,7 @@ import {
 } from '../model/container.ts';
 import { checkEndpointSettings } from '../model/create-rules.ts';
 import type { ImageRecord } from '../model/image.ts';
+import { formatContainerPort } from '../model/ports.ts';
 import { resolveCommand } from '../runtime/spec/command.ts';
 import { parseSignal } from './signals.ts';
 import { containerCapabilities, parseSecurityOptions } from './spec-input.ts';
@@ -59,7 +60,12 @@ export function planContainer(
       user: config.user || image.config.user,
       workingDir: config.workingDir || image.config.workingDir,
       labels: { ...image.config.labels, ...config.labels },
-      exposedPorts: [...new Set([...image.config.exposedPorts, ...config.exposedPorts])],
+      // What is published is exposed, whether the client says so or not.
+      exposedPorts: union(
+        image.config.exposedPorts,
+        config.exposedPorts,
+        host.portBindings.map(formatContainerPort),
+      ),
       stopSignal,
     },
     host,
@@ -74,6 +80,10 @@ export function planContainer(
       finishedAt: zeroTime,
     },
   };
+}
+
+function union(...lists: readonly (readonly string[])[]): readonly string[] {
+  return [...new Set(lists.flat())];
 }
 
 /** Modes that are networks of their own name appear as such; a joined namespace has the networks of its owner. */

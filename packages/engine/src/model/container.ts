@@ -1,5 +1,6 @@
 /** Containers as the engine knows them: what was asked for, what was resolved, and the state they are in. Pure. */
 import type { ContainerId, ImageId, NetworkId, SandboxId } from '../base/ids.ts';
+import type { PortRequest, PublishedPort } from './ports.ts';
 
 /** Where a container's network comes from. */
 export type NetworkMode =
@@ -64,6 +65,10 @@ export interface HostConfig {
   readonly oomScoreAdj: number;
   readonly resources: ResourceLimits;
   readonly cgroupParent: string;
+  /** Absent, as the next field, in records of versions that could not publish. */
+  readonly portBindings: readonly PortRequest[];
+  /** Whether exposed ports without a binding are published too, to random ports. */
+  readonly publishAllPorts: boolean;
 }
 
 /** Zero or absent means no limit. */
@@ -141,6 +146,8 @@ export interface ContainerRecord {
   readonly state: ContainerState;
   /** While it runs: the namespace it lives in; absent in host mode. */
   readonly sandboxId?: SandboxId;
+  /** Where the host answers for it, while it runs and publishes something. */
+  readonly publishedPorts?: readonly PublishedPort[];
   /** Set as soon as removal begins, so that a crash in the middle is finished at the next start. */
   readonly removing?: boolean;
 }
