@@ -67,6 +67,7 @@ class Daemon {
       state: (): KeeperState => ({
         networks: [...this.networks.values()],
         sandboxes: [...this.sandboxes.values()],
+        holders: [],
       }),
     });
     return this.client;

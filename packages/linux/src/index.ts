@@ -5,6 +5,7 @@ export { errnoName, errnoNumber, isErrno, LinuxError } from './errno.ts';
 export { EventFlag } from './event-flag.ts';
 export { lockFile } from './file-lock.ts';
 export { isHungUp } from './hang-up.ts';
+export { type HeldProtocol, holdPort, setDeaf, startListening, stopListening } from './held-port.ts';
 export { type InetSocket, openInetSocket, portOf, setReceiveBuffer, startConnecting } from './inet-socket.ts';
 export { KernelThread, type KernelThreadOptions } from './kernel-thread.ts';
 export {
@@ -88,6 +89,7 @@ export {
 } from './netns.ts';
 export { Nftables, type NftListing } from './nftables.ts';
 export { NftablesError } from './nftables-error.ts';
+export { RulesetGeneration } from './nftables-generation.ts';
 export type * from './nftables-json.ts';
 export { PollThread, type Watch, type WatchHandlers, type WatchOptions } from './poll-thread.ts';
 export { copyDescriptor, isProcessAlive, openProcess, processStartTime } from './process.ts';

@@ -87,7 +87,8 @@ function encodeIpv6(address: string, port: number): Uint8Array {
   return new Uint8Array(view.buffer);
 }
 
-function encodeInetAddress(address: string, port: number): Uint8Array {
+/** The sockaddr of an address and a port. Throws RangeError for what is no address, or has a zone. */
+export function encodeInetAddress(address: string, port: number): Uint8Array {
   if (isIPv4(address)) return encodeIpv4(address, port);
   if (isIPv6(address) && !address.includes('%')) return encodeIpv6(address, port);
   throw new RangeError(`not an IP address: ${address}`);

@@ -67,8 +67,17 @@ export const SOCK_SEQPACKET = 5;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 
-/** Socket options. Source: asm-generic/socket.h, linux/netlink.h. */
+/** Internet protocols. Source: linux/in.h. */
+export const IPPROTO_IPV6 = 41;
+export const IPPROTO_SCTP = 132;
+
+/** Socket options. Source: asm-generic/socket.h, linux/in6.h, linux/netlink.h. */
 export const SOL_SOCKET = 1;
+export const SO_REUSEADDR = 2;
+export const SO_RCVBUF = 8;
+export const SO_ATTACH_FILTER = 26;
+export const SO_DETACH_FILTER = 27;
+export const IPV6_V6ONLY = 26;
 export const SO_RCVBUFFORCE = 33;
 export const SOL_NETLINK = 270;
 
@@ -106,6 +115,7 @@ export const EPOLLIN = 0x1;
 export const LOCK_EX = 2;
 export const LOCK_NB = 4;
 
+const SHUT_RD = 0;
 const SHUT_WR = 1;
 const F_DUPFD_CLOEXEC = 1030;
 
@@ -141,9 +151,9 @@ export function connect(fd: number, address: Uint8Array, what = 'connect'): void
   check(c.connect(fd, address, address.length), 'connect', what);
 }
 
-/** listen(2). Throws LinuxError. */
-export function listen(fd: number, backlog: number): void {
-  check(c.listen(fd, backlog), 'listen');
+/** listen(2); `what` names it in the error. Throws LinuxError. */
+export function listen(fd: number, backlog: number, what = 'listen'): void {
+  check(c.listen(fd, backlog), 'listen', what);
 }
 
 /** accept4(2): the connection's descriptor, close-on-exec. Waits for one. Throws LinuxError. */
@@ -161,8 +171,12 @@ export function getsockname(fd: number): Uint8Array {
 
 /** setsockopt(2) with an int. Throws LinuxError. */
 export function setsockopt(fd: number, level: number, option: number, value: number): void {
-  const bytes = new Uint8Array(Int32Array.of(value).buffer);
-  check(c.setsockopt(fd, level, option, bytes, bytes.length), 'setsockopt', `set option ${level}/${option}`);
+  setsockoptBytes(fd, level, option, new Uint8Array(Int32Array.of(value).buffer));
+}
+
+/** setsockopt(2) with an encoded structure. Throws LinuxError. */
+export function setsockoptBytes(fd: number, level: number, option: number, value: Uint8Array): void {
+  check(c.setsockopt(fd, level, option, value, value.length), 'setsockopt', `set option ${level}/${option}`);
 }
 
 /** getsockopt(2) of an int. Throws LinuxError. */
@@ -277,6 +291,11 @@ export function write(fd: number, data: Uint8Array): number {
     if (put >= 0) return put;
     if (errnoName(koffi.errno()) !== 'EINTR') fail('write');
   }
+}
+
+/** shutdown(2) of the reading side: a TCP socket that listens stops that, and stays bound. Throws LinuxError. */
+export function shutdownRead(fd: number): void {
+  check(c.shutdown(fd, SHUT_RD), 'shutdown');
 }
 
 /** shutdown(2) of the writing side. Throws LinuxError. */

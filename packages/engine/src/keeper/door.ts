@@ -110,18 +110,29 @@ export class Door {
     this.#busy++;
     try {
       switch (request.kind) {
-        case 'fill':
-          say({ kind: 'done', n, failures: await this.#keeper.fill(request.state, request.inherited) });
+        case 'fill': {
+          const { state, inherited = [], inheritedPorts = [] } = request;
+          const failures = await this.#keeper.fill(state, { sandboxes: inherited, ports: inheritedPorts });
+          say({ kind: 'done', n, failures: failures.sandboxes, portFailures: failures.ports });
           break;
-        case 'change':
-          say({ kind: 'done', n, failures: await this.#keeper.change(request.change) });
+        }
+        case 'change': {
+          const failures = await this.#keeper.change(request.change);
+          say({ kind: 'done', n, failures: failures.sandboxes, portFailures: failures.ports });
           break;
+        }
         case 'sockets':
-          say({ kind: 'sockets', n, sockets: this.#keeper.sockets() });
+          say({
+            kind: 'sockets',
+            n,
+            sockets: this.#keeper.sockets(),
+            ports: this.#keeper.heldSockets(),
+          });
           break;
         case 'end':
-          say({ kind: 'done', n });
+          // Ports are let go before it is said.
           this.#events.onEnd();
+          say({ kind: 'done', n });
           break;
       }
     } catch (error) {

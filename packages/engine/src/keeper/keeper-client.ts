@@ -9,10 +9,13 @@ import { internal, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { ConnectionLost, KeeperConnection, startKeeper } from './keeper-process.ts';
 import {
+  type HeldSocket,
   KEEPER_VERSION,
   type KeeperChange,
   type KeeperComplaint,
   type KeeperState,
+  type PortFailure,
+  type PortHolder,
   type SandboxFailure,
   type ServedSockets,
   versionOfSocket,
@@ -35,6 +38,8 @@ export interface KeeperClientOptions {
   /** All that is to be served: asked for each time a keeper must be filled. */
   readonly state: () => KeeperState;
   readonly log: Log;
+  /** Ports of the state that the keeper could not hold when it was filled; they are logged already. @default nobody hears */
+  readonly onPortFailures?: (failures: readonly PortFailure[]) => void;
   /** For tests of replacement. @default KEEPER_VERSION */
   readonly version?: number;
 }
@@ -43,6 +48,7 @@ export class KeeperClient {
   readonly #folder: string;
   readonly #state: () => KeeperState;
   readonly #log: Log;
+  readonly #onPortFailures: (failures: readonly PortFailure[]) => void;
   readonly #version: number;
   #connection: KeeperConnection | undefined;
   /** Settles when all that was asked for so far has been done. */
@@ -53,10 +59,12 @@ export class KeeperClient {
   #earlyDeaths = 0;
   #pause: { readonly timer: NodeJS.Timeout; readonly over: () => void } | undefined;
 
-  constructor({ folder, state, log, version = KEEPER_VERSION }: KeeperClientOptions) {
+  constructor(options: KeeperClientOptions) {
+    const { folder, state, log, onPortFailures = () => {}, version = KEEPER_VERSION } = options;
     this.#folder = folder;
     this.#state = state;
     this.#log = log;
+    this.#onPortFailures = onPortFailures;
     this.#version = version;
   }
 
@@ -66,14 +74,14 @@ export class KeeperClient {
   }
 
   /**
-   * Finds the keeper that an earlier daemon left, and fills it with the whole state; starts one where there are
-   * sandboxes and none runs; else does nothing. Sandboxes that cannot be served are logged.
+   * Finds the keeper that an earlier daemon left, and fills it with the whole state; starts one where there is something
+   * to serve and none runs; else does nothing. Sandboxes that cannot be served and ports that cannot be held are logged.
    * @throws internal `resolver-failed` when no keeper can be started
    */
   restore(): Promise<void> {
     return this.#inTurn(() =>
       this.#persist(async () => {
-        await this.#connect(this.#hasSandboxes());
+        await this.#connect(this.#hasSomethingToServe());
       }),
     );
   }
@@ -86,7 +94,29 @@ export class KeeperClient {
     return this.#inTurn(() => this.#apply(change));
   }
 
-  /** The daemon goes; the keeper stays as long as it has sandboxes. */
+  /**
+   * Holds exactly these ports for a container: what is new is taken, what is no longer named let go, and what was held
+   * already is held on. Resolves, when that is done, with the ports that could not be had.
+   * @throws internal `ports-not-held` when no keeper can be started
+   */
+  hold(holder: PortHolder): Promise<readonly PortFailure[]> {
+    return this.#inTurn(() => this.#hold(holder)).catch((error) => {
+      const { id } = holder;
+      throw internal(
+        'ports-not-held',
+        `the ports of container ${id} cannot be held: ${messageOf(error)}`,
+        { id },
+        error,
+      );
+    });
+  }
+
+  /** Lets go of all ports of a container. */
+  letGo(id: string): Promise<void> {
+    return this.apply({ dropHolders: [id] });
+  }
+
+  /** The daemon goes; the keeper stays as long as it has something to serve. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#endPause();
@@ -95,10 +125,10 @@ export class KeeperClient {
     this.#connection = undefined;
   }
 
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const done = this.#last.then(async () => {
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(() => {
       if (this.#closed) throw internal('resolver-failed', 'the resolver is closed');
-      await work();
+      return work();
     });
     this.#last = done.catch(() => {});
     return done;
@@ -107,20 +137,28 @@ export class KeeperClient {
   #apply(change: KeeperChange): Promise<void> {
     const wanted = new Set(change.sandboxes?.map(({ id }) => id));
     return this.#persist(async () => {
-      const connection = await this.#connect(wanted.size > 0);
+      const connection = await this.#connect(wanted.size > 0 || (change.holders ?? []).length > 0);
       if (connection === undefined) return;
-      const { failures = [] } = await connection.ask({ kind: 'change', change });
+      const { failures = [], portFailures = [] } = await connection.ask({ kind: 'change', change });
+      this.#logPorts(portFailures);
       const failure = failures.find(({ sandbox }) => wanted.has(sandbox));
       if (failure !== undefined) throw cannotServe(failure);
     });
   }
 
+  #hold(holder: PortHolder): Promise<readonly PortFailure[]> {
+    return this.#persist(async () => {
+      const connection = await this.#connect(holder.ports.length > 0);
+      const done = await connection?.ask({ kind: 'change', change: { holders: [holder] } });
+      return done?.portFailures ?? [];
+    });
+  }
+
   /** Does it again when the keeper was lost on the way. */
-  async #persist(work: () => Promise<void>): Promise<void> {
+  async #persist<T>(work: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
-        await work();
-        return;
+        return await work();
       } catch (error) {
         if (!(error instanceof ConnectionLost)) throw error;
         if (attempt === ATTEMPTS) throw internal('resolver-failed', messageOf(error), {}, error);
@@ -135,9 +173,10 @@ export class KeeperClient {
     let connection: KeeperConnection | undefined;
     try {
       connection = await this.#find(mayStart);
-      if (connection !== undefined) await this.#fill(connection, others);
+      const failed = connection === undefined ? [] : await this.#fill(connection, others);
       // Only now, so that every lookup finds one of the two.
       for (const other of others) await other.ask({ kind: 'end' }).catch(() => {});
+      if (connection !== undefined) await this.#report(connection, failed, others.length > 0);
     } catch (error) {
       await connection?.close();
       throw error;
@@ -187,16 +226,46 @@ export class KeeperClient {
     return versions.filter((version) => version !== undefined && version !== this.#version) as number[];
   }
 
-  async #fill(connection: KeeperConnection, others: readonly KeeperConnection[]): Promise<void> {
+  /** @returns the ports that could not be had */
+  async #fill(
+    connection: KeeperConnection,
+    others: readonly KeeperConnection[],
+  ): Promise<readonly PortFailure[]> {
     const inherited: ServedSockets[] = [];
+    const inheritedPorts: HeldSocket[] = [];
     for (const other of others) {
       const answer = await other.ask<'sockets'>({ kind: 'sockets' }).catch(() => undefined);
       inherited.push(...(answer?.sockets ?? []));
+      inheritedPorts.push(...(answer?.ports ?? []));
     }
-    const state = this.#state();
-    const { failures = [] } = await connection.ask({ kind: 'fill', state, inherited });
+    const request = { kind: 'fill', state: this.#state(), inherited, inheritedPorts } as const;
+    const { failures = [], portFailures = [] } = await connection.ask(request);
     for (const { sandbox, reason } of failures) {
       this.#log.error({ sandbox, reason }, 'names cannot be resolved in a sandbox');
+    }
+    return portFailures;
+  }
+
+  /** Tells of ports that could not be had; those that another keeper may have held until just now are tried again. */
+  async #report(
+    connection: KeeperConnection,
+    failed: readonly PortFailure[],
+    areFreedNow: boolean,
+  ): Promise<void> {
+    let failures = failed;
+    if (failed.length > 0 && areFreedNow) {
+      const affected = new Set(failed.map(({ holder }) => holder));
+      const holders = this.#state().holders.filter(({ id }) => affected.has(id));
+      failures = (await connection.ask({ kind: 'change', change: { holders } })).portFailures ?? [];
+    }
+    if (failures.length === 0) return;
+    this.#logPorts(failures);
+    this.#onPortFailures(failures);
+  }
+
+  #logPorts(failures: readonly PortFailure[]): void {
+    for (const { holder, port, code } of failures) {
+      this.#log.error({ container: holder, ...port, code }, 'a published port cannot be held');
     }
   }
 
@@ -213,13 +282,13 @@ export class KeeperClient {
 
   /** Starts another keeper in place of one that has gone, as long as there is something to serve. */
   async #replace(): Promise<void> {
-    if (!this.#hasSandboxes()) return;
+    if (!this.#hasSomethingToServe()) return;
     const lived = performance.now() - this.#bornAt;
     this.#earlyDeaths = lived < STABLE_MS ? this.#earlyDeaths + 1 : 0;
     this.#log.warn({ livedMs: Math.round(lived) }, 'the keeper has died and is replaced');
     for (;;) {
       await this.#wait();
-      if (this.#closed || this.#connection !== undefined || !this.#hasSandboxes()) return;
+      if (this.#closed || this.#connection !== undefined || !this.#hasSomethingToServe()) return;
       try {
         await this.restore();
         return;
@@ -246,8 +315,9 @@ export class KeeperClient {
     this.#pause?.over();
   }
 
-  #hasSandboxes(): boolean {
-    return this.#state().sandboxes.length > 0;
+  #hasSomethingToServe(): boolean {
+    const { sandboxes, holders } = this.#state();
+    return sandboxes.length > 0 || holders.length > 0;
   }
 
   #complain({ level, message, fields }: KeeperComplaint): void {

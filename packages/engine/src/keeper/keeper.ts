@@ -1,13 +1,16 @@
 /**
- * What the keeper does, without its process: serves names in the sandboxes' namespaces as it was told.
- * UDP is answered by a thread of its own, TCP and forwarding by this one.
+ * What the keeper does, without its process: holds ports of the host and serves names in the sandboxes' namespaces, as it
+ * was told. DNS over UDP is answered by a thread of its own, over TCP and by forwarding in this one.
  */
 import { namespaceIdentity } from '@seaway/linux';
 import { HostServers } from './host-servers.ts';
 import { NameBook } from './names.ts';
+import { HeldPorts } from './ports.ts';
 import type {
+  HeldSocket,
   KeeperChange,
   KeeperState,
+  PortFailure,
   ResolverSandbox,
   SandboxFailure,
   ServedSockets,
@@ -37,15 +40,28 @@ export type Complain = (
   fields: Readonly<Record<string, unknown>>,
 ) => void;
 
-/** How sockets for a sandbox are come by. */
+/** What a change could not do; all else of it is done. */
+export interface Failures {
+  readonly sandboxes: readonly SandboxFailure[];
+  readonly ports: readonly PortFailure[];
+}
+
+/** Sockets that an earlier keeper still has. */
+export interface Inheritance {
+  readonly sandboxes: readonly ServedSockets[];
+  readonly ports: readonly HeldSocket[];
+}
+
+/** How sockets are come by. */
 interface Opening {
   /** Of an earlier keeper, by namespace. */
   readonly inherited: ReadonlyMap<string, ServedSockets>;
+  readonly inheritedPorts: readonly HeldSocket[];
   /** Whether the namespaces are likely to have an earlier keeper's rules. */
   readonly mayReplace: boolean;
 }
 
-const freshOpening: Opening = { inherited: new Map(), mayReplace: false };
+const freshOpening: Opening = { inherited: new Map(), inheritedPorts: [], mayReplace: false };
 
 export class Keeper {
   readonly #book = new NameBook();
@@ -53,6 +69,7 @@ export class Keeper {
   readonly #sandboxes = new Map<string, ServedSandbox>();
   readonly #bySlot = new Map<number, ServedSandbox>();
   readonly #removals = new Set<NodeJS.Timeout>();
+  readonly #ports: HeldPorts;
   readonly #complain: Complain;
   readonly #surroundings: Surroundings;
   readonly #thread: UdpThread;
@@ -63,6 +80,7 @@ export class Keeper {
   /** @param onCrash is called when the UDP thread has died */
   constructor(complain: Complain, onCrash: (error: unknown) => void) {
     this.#complain = complain;
+    this.#ports = new HeldPorts(complain);
     this.#surroundings = {
       book: this.#book,
       hostServers: new HostServers(),
@@ -75,9 +93,9 @@ export class Keeper {
     });
   }
 
-  /** How many sandboxes it serves. */
+  /** How many sandboxes and holders of ports it serves. */
   get size(): number {
-    return this.#sandboxes.size;
+    return this.#sandboxes.size + this.#ports.size;
   }
 
   /** Whether there is work left that needs no sandbox. */
@@ -86,22 +104,26 @@ export class Keeper {
   }
 
   /** Serves this state and nothing else. */
-  fill(state: KeeperState, inherited: readonly ServedSockets[] = []): Promise<readonly SandboxFailure[]> {
-    const networks = new Set(state.networks.map(({ id }) => id));
-    const sandboxes = new Set(state.sandboxes.map(({ id }) => id));
+  fill(state: KeeperState, inherited: Inheritance): Promise<Failures> {
+    const absent = (known: Iterable<string>, units: readonly { readonly id: string }[]) => {
+      const present = new Set(units.map(({ id }) => id));
+      return [...known].filter((id) => !present.has(id));
+    };
     const change: KeeperChange = {
       ...state,
-      dropNetworks: [...this.#networks].filter((id) => !networks.has(id)),
-      dropSandboxes: [...this.#sandboxes.keys()].filter((id) => !sandboxes.has(id)),
+      dropNetworks: absent(this.#networks, state.networks),
+      dropSandboxes: absent(this.#sandboxes.keys(), state.sandboxes),
+      dropHolders: absent(this.#ports.holders, state.holders),
     };
     return this.#apply(change, {
-      inherited: new Map(inherited.map((sockets) => [sockets.identity, sockets])),
+      inherited: new Map(inherited.sandboxes.map((sockets) => [sockets.identity, sockets])),
+      inheritedPorts: inherited.ports,
       mayReplace: true,
     });
   }
 
-  /** Changes what is served. @returns the sandboxes that cannot be served, which are dropped */
-  change(change: KeeperChange): Promise<readonly SandboxFailure[]> {
+  /** Changes what is served. @returns the sandboxes that cannot be served, which are dropped, and the ports */
+  change(change: KeeperChange): Promise<Failures> {
     return this.#apply(change, freshOpening);
   }
 
@@ -115,8 +137,14 @@ export class Keeper {
     }));
   }
 
-  /** Takes no more lookups, because somebody else does. Resolves when those under way have been answered. */
+  /** Which ports are held by which sockets. */
+  heldSockets(): readonly HeldSocket[] {
+    return this.#ports.sockets();
+  }
+
+  /** Lets go of ports at once and takes no more lookups, because somebody else does. Resolves when those under way have been answered. */
   async retire(): Promise<void> {
+    this.#ports.close();
     for (const sandbox of this.#sandboxes.values()) sandbox.retire();
     await this.#thread.apply({}, [], [...this.#bySlot.keys()]);
     const deadline = performance.now() + RETIRE_TIMEOUT_MS;
@@ -129,13 +157,20 @@ export class Keeper {
   }
 
   /** One change after the other. */
-  #apply(change: KeeperChange, opening: Opening): Promise<readonly SandboxFailure[]> {
+  #apply(change: KeeperChange, opening: Opening): Promise<Failures> {
     const applied = this.#last.then(() => this.#applyNow(change, opening));
     this.#last = applied.catch(() => {});
     return applied;
   }
 
-  async #applyNow(change: KeeperChange, opening: Opening): Promise<readonly SandboxFailure[]> {
+  async #applyNow(change: KeeperChange, opening: Opening): Promise<Failures> {
+    const { holders, dropHolders, ...names } = change;
+    const ports = this.#ports.apply({ holders, dropHolders }, opening.inheritedPorts);
+    const sandboxes = Object.keys(names).length === 0 ? [] : await this.#applyNames(names, opening);
+    return { sandboxes, ports };
+  }
+
+  async #applyNames(change: KeeperChange, opening: Opening): Promise<readonly SandboxFailure[]> {
     const failures: SandboxFailure[] = [];
     const dropped = new Set(change.dropSandboxes);
     const served: ResolverSandbox[] = [];
@@ -245,7 +280,7 @@ export class Keeper {
     const { definition } = sandbox;
     this.#complain('error', 'a resolver failed and is opened again', { sandbox: definition.id, reason });
     const change = { dropSandboxes: [definition.id], sandboxes: [definition] };
-    void this.#apply(change, { inherited: new Map(), mayReplace: true });
+    void this.#apply(change, { ...freshOpening, mayReplace: true });
   }
 }
 

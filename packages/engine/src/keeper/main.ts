@@ -9,7 +9,7 @@ import { Door } from './door.ts';
 import { Keeper } from './keeper.ts';
 import { keeperLock, keeperSocket } from './protocol.ts';
 
-/** Without sandboxes it stays this long for a daemon, which may soon start the next container. */
+/** With nothing to serve it stays this long for a daemon, which may soon start the next container. */
 const LINGER_MS = 10_000;
 /** With work left to finish but nobody there, it looks again after this time. */
 const FINISH_MS = 250;

@@ -8,7 +8,7 @@
 import { join } from 'node:path';
 
 /** Raise it when a message changes, or when a keeper that runs must be replaced by this one for another reason. */
-export const KEEPER_VERSION = 1;
+export const KEEPER_VERSION = 2;
 
 /** One host on a network: the names that the network's members find it by. */
 export interface NamedHost {
@@ -42,18 +42,46 @@ export interface ResolverSandbox {
   readonly hasExplicitNdots: boolean;
 }
 
+/** A port of the host that nobody else can take while it is held. */
+export interface HeldPort {
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  /** `0.0.0.0` or `::` for all addresses of that family, or one address. */
+  readonly address: string;
+  readonly port: number;
+  /**
+   * Where the keeper itself passes connections on to, for what the kernel cannot translate. TCP and UDP only.
+   * @default nowhere: what arrives at the port is refused or dropped
+   */
+  readonly relay?: RelayTarget;
+}
+
+/** Reached from the host. */
+export interface RelayTarget {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** A container and the ports that it publishes. */
+export interface PortHolder {
+  readonly id: string;
+  readonly ports: readonly HeldPort[];
+}
+
 /** All that the keeper serves. */
 export interface KeeperState {
   readonly networks: readonly NetworkNames[];
   readonly sandboxes: readonly ResolverSandbox[];
+  readonly holders: readonly PortHolder[];
 }
 
 /** Whole units: what is put replaces what was there under that id. Drops come before puts. */
 export interface KeeperChange {
   readonly networks?: readonly NetworkNames[];
   readonly sandboxes?: readonly ResolverSandbox[];
+  readonly holders?: readonly PortHolder[];
   readonly dropNetworks?: readonly string[];
   readonly dropSandboxes?: readonly string[];
+  readonly dropHolders?: readonly string[];
 }
 
 /** The sockets that serve one namespace, as another process can duplicate them (pidfd_getfd(2)). */
@@ -65,18 +93,28 @@ export interface ServedSockets {
   readonly tcp: { readonly fd: number; readonly port: number };
 }
 
+/** The socket that holds a port, as another process can duplicate it. */
+export interface HeldSocket {
+  readonly pid: number;
+  readonly fd: number;
+  readonly protocol: HeldPort['protocol'];
+  readonly address: string;
+  readonly port: number;
+}
+
 export type KeeperRequest =
-  /** Serve this and nothing else; where a namespace has sockets in `inherited`, with those. */
+  /** Serve this and nothing else; where a namespace or a port has a socket in what is inherited, with that. */
   | {
       readonly kind: 'fill';
       readonly n: number;
       readonly state: KeeperState;
       readonly inherited?: readonly ServedSockets[];
+      readonly inheritedPorts?: readonly HeldSocket[];
     }
   | { readonly kind: 'change'; readonly n: number; readonly change: KeeperChange }
   /** Tell which sockets are served. */
   | { readonly kind: 'sockets'; readonly n: number }
-  /** Another keeper has taken over: take no more lookups, answer those that are under way, end. */
+  /** Another keeper has taken over: let go of ports, take no more lookups, answer those that are under way, end. */
   | { readonly kind: 'end'; readonly n: number };
 
 /** A sandbox whose resolver could not be opened. */
@@ -85,10 +123,30 @@ export interface SandboxFailure {
   readonly reason: string;
 }
 
+/** A port that could not be held. */
+export interface PortFailure {
+  /** The container. */
+  readonly holder: string;
+  readonly port: HeldPort;
+  /** Why, in the kernel's word: `EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES`. */
+  readonly code: string;
+}
+
 export type KeeperMessage =
   | { readonly kind: 'hello'; readonly version: number; readonly pid: number }
-  | { readonly kind: 'done'; readonly n: number; readonly failures?: readonly SandboxFailure[] }
-  | { readonly kind: 'sockets'; readonly n: number; readonly sockets: readonly ServedSockets[] }
+  | {
+      readonly kind: 'done';
+      readonly n: number;
+      readonly failures?: readonly SandboxFailure[];
+      readonly portFailures?: readonly PortFailure[];
+    }
+  | {
+      readonly kind: 'sockets';
+      readonly n: number;
+      readonly sockets: readonly ServedSockets[];
+      /** Since version 2. */
+      readonly ports?: readonly HeldSocket[];
+    }
   | KeeperComplaint;
 
 /** Something for the daemon's log. */

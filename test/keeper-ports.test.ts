@@ -1,0 +1,359 @@
+/**
+ * Ports that the keeper holds, without a daemon: this file plays the daemon in a network of its own, and other programs of
+ * the host.
+ */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { closeFd, isProcessAlive, openInetSocket, RouteSocket, setLink } from '@seaway/linux';
+import { EngineError } from '../packages/engine/src/base/errors.ts';
+import type { Log } from '../packages/engine/src/base/log.ts';
+import { KeeperClient } from '../packages/engine/src/keeper/keeper-client.ts';
+import {
+  type HeldPort,
+  KEEPER_VERSION,
+  type KeeperState,
+  type PortFailure,
+  type PortHolder,
+} from '../packages/engine/src/keeper/protocol.ts';
+import { isolate } from '../packages/linux/src/fixtures/private-host.ts';
+import {
+  canTake,
+  leaveOldConnection,
+  sendDatagrams,
+  tryConnecting,
+  waitingDatagrams,
+} from './lab/host-ports.ts';
+import { eventually } from './lab/story.ts';
+
+const host = isolate();
+using route = RouteSocket.open();
+route.execute([setLink({ name: 'lo' }, { up: true })]);
+
+/** What was complained of, as text. */
+const complaints: string[] = [];
+const write = (fields: object, message: string) => complaints.push(`${message} ${JSON.stringify(fields)}`);
+const log: Log = { debug: () => {}, info: write, warn: write, error: write, child: () => log };
+
+/** What a daemon would have in its store. */
+class Daemon {
+  readonly folder: string;
+  readonly holders = new Map<string, PortHolder>();
+  readonly reported: PortFailure[] = [];
+  readonly version: number;
+  client: KeeperClient;
+
+  constructor(name: string, version = KEEPER_VERSION) {
+    this.folder = join(host.folder, name);
+    this.version = version;
+    this.client = this.connect();
+    daemons.push(this);
+  }
+
+  connect(): KeeperClient {
+    this.client = new KeeperClient({
+      folder: this.folder,
+      log,
+      version: this.version,
+      state: (): KeeperState => ({ networks: [], sandboxes: [], holders: [...this.holders.values()] }),
+      onPortFailures: (failures) => this.reported.push(...failures),
+    });
+    return this.client;
+  }
+
+  /** Commits first, as the engine does. */
+  hold(id: string, ...ports: HeldPort[]): Promise<readonly PortFailure[]> {
+    this.holders.set(id, { id, ports });
+    return this.client.hold({ id, ports });
+  }
+
+  async letGo(...ids: string[]): Promise<void> {
+    for (const id of ids) this.holders.delete(id);
+    for (const id of ids) await this.client.letGo(id);
+  }
+}
+
+const daemons: Daemon[] = [];
+
+after(async () => {
+  for (const daemon of daemons) {
+    await daemon.letGo(...daemon.holders.keys()).catch(() => {});
+    const { pid } = daemon.client;
+    await daemon.client.close();
+    if (pid !== undefined) await eventually(() => assert.equal(isProcessAlive(pid), false));
+  }
+  host[Symbol.dispose]();
+});
+
+const main = new Daemon('main');
+
+const port = (protocol: HeldPort['protocol'], address: string, number: number): HeldPort => ({
+  protocol,
+  address,
+  port: number,
+});
+
+describe('a held port', () => {
+  for (const protocol of ['tcp', 'udp'] as const) {
+    test(`of ${protocol} can be bound by nobody else, and by anybody as soon as it is let go`, async () => {
+      assert.deepEqual(await main.hold('web', port(protocol, '0.0.0.0', 8080)), []);
+      assert.equal(await canTake(protocol, '0.0.0.0', 8080), 'EADDRINUSE');
+      assert.equal(await canTake(protocol, '127.0.0.1', 8080), 'EADDRINUSE');
+      assert.equal(await canTake(protocol, '::', 8080), 'yes', 'IPv6 has ports of its own');
+      assert.equal(await canTake(protocol, '0.0.0.0', 8081), 'yes');
+      await main.letGo('web');
+      assert.equal(await canTake(protocol, '0.0.0.0', 8080), 'yes');
+    });
+
+    test(`of ${protocol} over IPv6 leaves IPv4 alone`, async () => {
+      assert.deepEqual(await main.hold('web', port(protocol, '::', 8080)), []);
+      assert.equal(await canTake(protocol, '::', 8080), 'EADDRINUSE');
+      assert.equal(await canTake(protocol, '::1', 8080), 'EADDRINUSE');
+      assert.equal(await canTake(protocol, '0.0.0.0', 8080), 'yes');
+      assert.deepEqual(await main.hold('web', port(protocol, '::1', 8080)), []);
+      assert.equal(await canTake(protocol, '::1', 8080), 'EADDRINUSE');
+      await main.letGo('web');
+      assert.equal(await canTake(protocol, '::', 8080), 'yes');
+    });
+
+    test(`of ${protocol} at one address leaves other addresses alone, but not all of them at once`, async () => {
+      assert.deepEqual(await main.hold('web', port(protocol, '127.0.0.2', 8080)), []);
+      assert.equal(await canTake(protocol, '127.0.0.2', 8080), 'EADDRINUSE');
+      assert.equal(await canTake(protocol, '0.0.0.0', 8080), 'EADDRINUSE');
+      assert.equal(await canTake(protocol, '127.0.0.3', 8080), 'yes');
+      assert.deepEqual(await main.hold('db', port(protocol, '127.0.0.3', 8080)), []);
+      await main.letGo('web', 'db');
+    });
+  }
+
+  test('of TCP refuses connections, of UDP drops datagrams without keeping any', async () => {
+    const held = [port('tcp', '0.0.0.0', 8080), port('udp', '0.0.0.0', 8080), port('udp', '::', 8080)];
+    assert.deepEqual(await main.hold('web', ...held), []);
+    assert.equal(await tryConnecting('127.0.0.1', 8080), 'ECONNREFUSED');
+    await sendDatagrams('127.0.0.1', 8080, 100);
+    await sendDatagrams('::1', 8080, 100);
+    assert.deepEqual(waitingDatagrams(8080), [0, 0]);
+    await main.letGo('web');
+  });
+
+  test('is to be had though old connections of a server linger there', async () => {
+    await leaveOldConnection('127.0.0.1', 8090);
+    const outcome = await canTake('tcp', '127.0.0.1', 8090);
+    assert.equal(outcome, 'EADDRINUSE alone, shared yes', 'they do linger');
+    assert.deepEqual(await main.hold('web', port('tcp', '0.0.0.0', 8090)), []);
+    assert.equal(await canTake('tcp', '0.0.0.0', 8090), 'EADDRINUSE');
+    await main.letGo('web');
+  });
+
+  test('of a protocol that the kernel lacks cannot be taken by anybody anyway', async () => {
+    const held = [port('sctp', '0.0.0.0', 8080), port('sctp', '::', 8080), port('tcp', '::', 8080)];
+    assert.deepEqual(await main.hold('web', ...held), []);
+    assert.equal(await canTake('tcp', '::', 8080), 'EADDRINUSE');
+    await main.letGo('web');
+  });
+});
+
+describe('ports that cannot be had', () => {
+  test('are named with the reason, and the others are held', async () => {
+    const taken = openInetSocket('tcp', 'ipv4', '127.0.0.1', 8080);
+    const good = port('udp', '0.0.0.0', 8080);
+    const used = port('tcp', '0.0.0.0', 8080);
+    const elsewhere = port('tcp', '198.51.100.7', 8081);
+    const nonsense = port('tcp', 'nowhere', 8082);
+    try {
+      assert.deepEqual(await main.hold('web', used, good, elsewhere, nonsense), [
+        { holder: 'web', port: used, code: 'EADDRINUSE' },
+        { holder: 'web', port: elsewhere, code: 'EADDRNOTAVAIL' },
+        { holder: 'web', port: nonsense, code: 'EINVAL' },
+      ]);
+      assert.equal(await canTake('udp', '0.0.0.0', 8080), 'EADDRINUSE');
+    } finally {
+      closeFd(taken.fd);
+    }
+    assert.deepEqual(await main.hold('web', used, good), [], 'the port has become free');
+    await main.letGo('web');
+  });
+
+  test('are also those of other containers', async () => {
+    const wanted = port('tcp', '0.0.0.0', 8080);
+    assert.deepEqual(await main.hold('web', wanted), []);
+    assert.deepEqual(await main.hold('web2', port('tcp', '127.0.0.1', 8080), port('udp', '0.0.0.0', 8080)), [
+      { holder: 'web2', port: port('tcp', '127.0.0.1', 8080), code: 'EADDRINUSE' },
+    ]);
+    await main.letGo('web');
+    assert.deepEqual(await main.hold('web2', wanted), []);
+    await main.letGo('web2');
+  });
+
+  test('because no keeper can be started, are an error', async () => {
+    const blocked = new Daemon('blocked');
+    writeFileSync(blocked.folder, '');
+    await assert.rejects(blocked.hold('web', port('tcp', '0.0.0.0', 8080)), (error) => {
+      assert.ok(error instanceof EngineError);
+      assert.equal(error.code, 'ports-not-held');
+      assert.match(error.message, /container web .*cannot be started/);
+      return true;
+    });
+    blocked.holders.clear();
+  });
+});
+
+describe('holding other ports', () => {
+  test('lets go of those that are no longer named, and keeps the sockets of the others', async () => {
+    const [first, second, third] = [8080, 8081, 8082].map((number) => port('tcp', '0.0.0.0', number)) as [
+      HeldPort,
+      HeldPort,
+      HeldPort,
+    ];
+    await main.hold('web', first, second);
+    const before = sockets(main.client.pid!);
+    await main.hold('web', second, third);
+    const after = sockets(main.client.pid!);
+    assert.equal(after.filter((socket) => before.includes(socket)).length, before.length - 1);
+    assert.equal(after.length, before.length);
+    assert.equal(await canTake('tcp', '0.0.0.0', 8080), 'yes');
+    for (const number of [8081, 8082]) assert.equal(await canTake('tcp', '0.0.0.0', number), 'EADDRINUSE');
+    await main.hold('web');
+    assert.equal(sockets(main.client.pid!).length, before.length - 2);
+    for (const number of [8081, 8082]) assert.equal(await canTake('tcp', '0.0.0.0', number), 'yes');
+    await main.letGo('web');
+  });
+
+  test('in one change, ports go from one container to another', async () => {
+    const wanted = port('udp', '::', 8080);
+    await main.hold('web', wanted);
+    await main.client.apply({ dropHolders: ['web'], holders: [{ id: 'db', ports: [wanted] }] });
+    assert.equal(await canTake('udp', '::', 8080), 'EADDRINUSE');
+    await main.letGo('web');
+    assert.equal(await canTake('udp', '::', 8080), 'EADDRINUSE');
+    await main.letGo('db');
+    assert.equal(await canTake('udp', '::', 8080), 'yes');
+  });
+});
+
+describe('ports stay held', () => {
+  const held = [port('tcp', '0.0.0.0', 8080), port('tcp', '::', 8080), port('udp', '0.0.0.0', 8080)];
+  const areHeld = async () => {
+    for (const { protocol, address } of held) {
+      assert.equal(await canTake(protocol as 'tcp' | 'udp', address, 8080), 'EADDRINUSE');
+    }
+  };
+
+  test('when the daemon goes, and are let go when it comes back and has forgotten them', async () => {
+    await main.hold('web', ...held);
+    await main.hold('gone', port('tcp', '0.0.0.0', 8081));
+    const pid = main.client.pid!;
+    await main.client.close();
+    await areHeld();
+    main.holders.delete('gone');
+    await main.connect().restore();
+    assert.equal(main.client.pid, pid, 'it is the same keeper');
+    await areHeld();
+    assert.equal(await canTake('tcp', '0.0.0.0', 8081), 'yes');
+    assert.deepEqual(main.reported, []);
+  });
+
+  test('but for a moment when the keeper is killed', async () => {
+    const pid = main.client.pid!;
+    process.kill(pid, 'SIGKILL');
+    await eventually(() => assert.notEqual(main.client.pid ?? pid, pid));
+    await areHeld();
+    assert.deepEqual(main.reported, []);
+  });
+
+  test('when the keeper was killed while no daemon ran, as far as nobody else has taken them', async () => {
+    const pid = main.client.pid!;
+    await main.client.close();
+    process.kill(pid, 'SIGKILL');
+    await eventually(() => assert.equal(isProcessAlive(pid), false));
+    const thief = openInetSocket('udp', 'ipv4', '0.0.0.0', 8080);
+    await main.connect().restore();
+    closeFd(thief.fd);
+    assert.deepEqual(main.reported.splice(0), [{ holder: 'web', port: held[2], code: 'EADDRINUSE' }]);
+    assert.ok(complaints.some((complaint) => /cannot be held.*EADDRINUSE/.test(complaint)));
+    assert.deepEqual(await main.hold('web', ...held), []);
+    await areHeld();
+    await main.letGo('web');
+  });
+
+  test('by the same sockets when a keeper of another version takes over', async () => {
+    const earlier = new Daemon('versions', 990);
+    assert.deepEqual(await earlier.hold('web', ...held), []);
+    const { pid } = earlier.client;
+    await earlier.client.close();
+    const stop = new AbortController();
+    const attempts = takeUntil(stop.signal, 8080);
+    const later = new Daemon('versions', 991);
+    later.holders.set('web', { id: 'web', ports: held });
+    earlier.holders.clear();
+    await later.client.restore();
+    await eventually(() => assert.equal(isProcessAlive(pid!), false));
+    stop.abort();
+    const outcomes = await attempts;
+    assert.deepEqual([...new Set(outcomes)], ['EADDRINUSE']);
+    assert.ok(outcomes.length > 10, `${outcomes.length} attempts`);
+    assert.deepEqual(later.reported, []);
+    await areHeld();
+    await later.letGo('web');
+    for (const { protocol, address } of held) {
+      assert.equal(await canTake(protocol as 'tcp' | 'udp', address, 8080), 'yes');
+    }
+  });
+});
+
+test('a thousand ports cost little, and nothing when they are let go', async (t) => {
+  const many = Array.from({ length: 1000 }, (_, index) =>
+    port(index % 2 === 0 ? 'tcp' : 'udp', index % 4 < 2 ? '0.0.0.0' : '::', 20_000 + index),
+  );
+  await main.hold('warm', ...many.slice(0, 100));
+  await main.letGo('warm');
+  const pid = main.client.pid!;
+  const before = sockets(pid).length;
+  const startedAt = processorMs(pid);
+  assert.deepEqual(await main.hold('many', ...many), []);
+  const took = processorMs(pid) - startedAt;
+  t.diagnostic(`1000 ports held in ${took.toFixed(1)} ms of the keeper's main thread`);
+  assert.ok(took < 60, `${took} ms`);
+  assert.equal(sockets(pid).length, before + 1000);
+  assert.equal(await canTake('tcp', '0.0.0.0', 20_000), 'EADDRINUSE');
+  assert.equal(await canTake('udp', '::', 20_999), 'EADDRINUSE');
+  await main.letGo('many');
+  assert.equal(sockets(pid).length, before);
+  assert.equal(await canTake('tcp', '0.0.0.0', 20_000), 'yes');
+});
+
+test('a keeper that holds nothing more ends with the daemon', async () => {
+  const leaving = new Daemon('leaving');
+  await leaving.hold('web', port('tcp', '0.0.0.0', 8080));
+  const pid = leaving.client.pid!;
+  await leaving.letGo('web');
+  assert.equal(isProcessAlive(pid), true, 'a daemon that is there may soon need it again');
+  await leaving.client.close();
+  await eventually(() => assert.equal(isProcessAlive(pid), false));
+  assert.equal(readFileSync(join(leaving.folder, 'keeper.log'), 'utf8'), '');
+});
+
+/** Tries to take a TCP port all the time; gives what came of it. */
+async function takeUntil(stop: AbortSignal, number: number): Promise<string[]> {
+  const outcomes: string[] = [];
+  while (!stop.aborted) {
+    outcomes.push(await canTake('tcp', '0.0.0.0', number));
+    await sleep(1);
+  }
+  return outcomes;
+}
+
+/** How long a process's main thread has been running so far. */
+function processorMs(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6;
+}
+
+/** The sockets that a process has open. */
+function sockets(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    const target = readlinkSync(`/proc/${pid}/fd/${fd}`);
+    return target.startsWith('socket:') ? target : [];
+  });
+}
