@@ -16,12 +16,14 @@ import { ContainerRegistry } from './containers/registry.ts';
 import { Events } from './events.ts';
 import { ImageStore } from './images/image-store.ts';
 import { defaultSubnetPools } from './ipam/subnet-pools.ts';
+import { KeeperClient } from './keeper/keeper-client.ts';
 import { closeKernel, openKernel } from './kernel/kernel.ts';
 import type { ResolverOverrides } from './model/network-files.ts';
 import { Names } from './networks/names.ts';
 import { type NetworkOptions, Networks } from './networks/networks.ts';
 import { Reservations } from './networks/reservations.ts';
 import { Sandboxes } from './networks/sandboxes.ts';
+import { Publishing } from './publishing/publishing.ts';
 import { closeAttachments } from './runtime/attachment.ts';
 import { Runtime } from './runtime/runtime.ts';
 import { Store } from './store/store.ts';
@@ -115,7 +117,22 @@ export class Engine implements AsyncDisposable {
 
     const id = installationId(store);
     const events = new Events();
-    const networks = new Networks({ store, kernel, events, log, installation: id }, options.network);
+    const networks = new Networks(
+      { store, kernel, events, log, installation: id, publishedPorts: () => publishing.firewallPorts() },
+      options.network,
+    );
+    const keeper = new KeeperClient({
+      folder: options.execRoot,
+      state: () => ({ ...names.state(), holders: publishing.holders() }),
+      log,
+    });
+    undo.add('leave the keeper', () => keeper.close());
+    const { endpoints, firewall } = networks;
+    const { defaultBindAddress } = options.network;
+    const publishing = new Publishing(
+      { store, endpoints, firewall, keeper, kernel },
+      defaultBindAddress === undefined ? {} : { defaultBindAddress },
+    );
     const [images, runtime] = await Promise.all([
       ImageStore.open({ root: join(options.dataRoot, 'images'), table: store.images, events, log }),
       Runtime.open({ runc: options.runc, conmon: options.conmon, folder: options.execRoot }),
@@ -124,12 +141,8 @@ export class Engine implements AsyncDisposable {
     const sandboxes = new Sandboxes(store, kernel, netnsFolder);
     const registry = new ContainerRegistry(store.containers);
     const reservations = new Reservations(networks, sandboxes);
-    const names = new Names(
-      { store, endpoints: networks.endpoints, sandboxes, log },
-      { folder: options.execRoot, resolver: options.resolver },
-    );
-    undo.add('close names', () => names.close());
-    const networking = new Networking({ registry, networks, sandboxes, reservations, names });
+    const names = new Names({ store, endpoints, sandboxes, keeper, log }, { resolver: options.resolver });
+    const networking = new Networking({ registry, networks, sandboxes, reservations, names, publishing });
     const launcher = new Launcher(
       { registry, networking, networks, images, runtime, kernel, log },
       {
@@ -141,19 +154,20 @@ export class Engine implements AsyncDisposable {
     );
     const shared = { registry, launcher, networking, networks, reservations, events, images };
     const lifecycle = new Lifecycle({ ...shared, runtime, log });
-    const membership = new Membership({ ...shared, lifecycle, sandboxes, names });
+    const membership = new Membership({ ...shared, lifecycle, sandboxes, names, publishing });
     const containers = new Containers({ ...shared, lifecycle, membership, names });
     const execs = new Execs({ registry, launcher, runtime, events, log });
     undo.add('let go of execs', () => execs.close());
+    await publishing.restore();
     await lifecycle.restore();
     await sandboxes.sweep();
-    await names.restore();
+    await keeper.restore();
     await networks.removeUnclaimedLinks();
     undo.keep();
     return new Engine({ options, id, networks, containers, execs, images, events }, async () => {
       execs.close();
       await lifecycle.close();
-      await names.close();
+      await keeper.close();
       await networks.close();
       await closeAttachments();
       await closeKernel(kernel);

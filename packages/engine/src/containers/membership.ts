@@ -13,6 +13,7 @@ import type { Names } from '../networks/names.ts';
 import type { Networks } from '../networks/networks.ts';
 import type { Reservations } from '../networks/reservations.ts';
 import type { Sandboxes } from '../networks/sandboxes.ts';
+import type { Publishing } from '../publishing/publishing.ts';
 import { emitNetworkEvent } from './container-events.ts';
 import type { Launcher } from './launcher.ts';
 import type { Lifecycle } from './lifecycle.ts';
@@ -28,6 +29,7 @@ export interface MembershipParts {
   readonly sandboxes: Sandboxes;
   readonly reservations: Reservations;
   readonly names: Names;
+  readonly publishing: Publishing;
   readonly events: Events;
 }
 
@@ -114,6 +116,7 @@ export class Membership {
     const sandbox = container.sandboxId && sandboxes.get(container.sandboxId);
     if (!sandbox) throw internal('no-sandbox', `container ${id} has no sandbox`, { id });
     const hadResolver = sandbox.hasResolver ?? false;
+    const before = networks.endpoints.attachments(id);
     const endpoint = networking.claim(container, network, settings, sandbox);
     try {
       const connected = this.#remember(container, network.name, network, settings);
@@ -124,6 +127,7 @@ export class Membership {
         launcher.changeHosts(connected, { added: [endpoint], removed: [] }),
         hadResolver ? undefined : launcher.updateResolver(connected),
       ]);
+      await this.#parts.publishing.follow(connected, before);
       emitNetworkEvent(events, 'connect', network, connected);
     } catch (error) {
       // Whatever failed, the container is as it was.
@@ -218,15 +222,17 @@ export class Membership {
   }
 
   async #takeAway(container: ContainerRecord, endpoint: EndpointRecord): Promise<void> {
-    const { networks, networking, names, launcher } = this.#parts;
+    const { networks, networking, names, launcher, publishing } = this.#parts;
     const namespace = networking.namespaceOf(container);
     const change = names.changeOf(container.id);
+    const before = networks.endpoints.attachments(container.id);
     await allOrFirstError([
       networks.endpoints.release(endpoint, namespace, { livesOn: true, keepAddresses: false }),
       names.withdraw(change),
       launcher.changeHosts(container, { added: [], removed: [endpoint] }),
     ]);
     networks.endpoints.removeInterface(endpoint);
+    await publishing.follow(container, before);
   }
 }
 

@@ -2,6 +2,7 @@
  * The network side of a container's way up and down: where it lives, its interfaces there, and the names it is found
  * by. Each step of the way down can be repeated.
  */
+import { allOrFirstError } from '../base/all-or-first-error.ts';
 import { conflict, internal, notFound } from '../base/errors.ts';
 import type { ContainerId, NetworkId, SandboxId } from '../base/ids.ts';
 import {
@@ -21,6 +22,7 @@ import type { Names } from '../networks/names.ts';
 import type { Networks } from '../networks/networks.ts';
 import type { Reservations } from '../networks/reservations.ts';
 import type { Sandboxes } from '../networks/sandboxes.ts';
+import type { Publishing } from '../publishing/publishing.ts';
 import type { ContainerRegistry } from './registry.ts';
 
 export interface NetworkingParts {
@@ -29,6 +31,7 @@ export interface NetworkingParts {
   readonly sandboxes: Sandboxes;
   readonly reservations: Reservations;
   readonly names: Names;
+  readonly publishing: Publishing;
 }
 
 /** Where a container's network is: its own sandbox, somebody else's, or the host's. */
@@ -144,14 +147,14 @@ export class Networking {
   /** Makes a placed container's namespace, interfaces and names real. */
   async plumb(id: ContainerId, placement: Placement): Promise<void> {
     if (placement.kind !== 'own') return;
-    const { networks, sandboxes, names } = this.#parts;
+    const { networks, sandboxes, names, publishing, registry } = this.#parts;
     const { sandbox, ipv6 } = placement;
     await sandboxes.ensure(sandbox, { ipv6 });
     const namespace = sandboxes.path(sandbox.id);
     for (const endpoint of networks.endpointsOfContainer(id)) {
       await networks.endpoints.connect(endpoint, namespace);
     }
-    await names.publish(names.changeOf(id));
+    await allOrFirstError([names.publish(names.changeOf(id)), publishing.publish(registry.get(id))]);
   }
 
   /**
@@ -159,8 +162,10 @@ export class Networking {
    * @returns the endpoints whose interfaces are still to be removed
    */
   async release(id: ContainerId): Promise<EndpointRecord[]> {
-    const { networks, sandboxes, names } = this.#parts;
+    const { networks, sandboxes, names, publishing, registry } = this.#parts;
     const change = names.changeOf(id);
+    const container = registry.find(id);
+    if (container) await publishing.withdraw(container, networks.endpoints.attachments(id));
     const endpoints = networks.endpointsOfContainer(id);
     const sandbox = sandboxes.ownedBy(id);
     const livesOn = sandbox !== undefined && sandboxes.users(sandbox.id).some((user) => user.id !== id);

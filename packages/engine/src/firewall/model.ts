@@ -19,7 +19,7 @@ import type {
 import type { Family } from '../base/address.ts';
 import type { NetworkRecord } from '../model/network.ts';
 import { addChain, addRule, concat, field, match, meta, tableName } from './nft.ts';
-import { addPorts, type FirewallPort, loopback, portChains, portMapNames } from './ports.ts';
+import { addPorts, type FirewallPort, loopback, portChains, portMapNames, publisherSets } from './ports.ts';
 
 /** What the firewall needs to know of a network. */
 export interface FirewallNetwork {
@@ -92,6 +92,11 @@ const sets = {
   masqueraded: { ipv4: set('masqueraded4', 'ifname'), ipv6: set('masqueraded6', 'ifname') },
   open: { ipv4: set('open4', 'ifname'), ipv6: set('open6', 'ifname') },
   routed: { ipv4: set('routed4', 'ifname'), ipv6: set('routed6', 'ifname') },
+  /** The address of each container with published ports, paired with itself. */
+  publishers: {
+    ipv4: set(publisherSets.ipv4, ['ipv4_addr', 'ipv4_addr']),
+    ipv6: set(publisherSets.ipv6, ['ipv6_addr', 'ipv6_addr']),
+  },
 } as const;
 
 const inetSets: readonly SetShape[] = Object.values(sets).flatMap((entry) =>
@@ -140,6 +145,9 @@ function removeTable(family: NftFamily): NftCommand[] {
 function addSet({ family, name, type }: SetShape): NftCommand {
   return { add: { set: { family, table: tableName, name, type } } };
 }
+
+const source = { ipv4: field('ip', 'saddr'), ipv6: field('ip6', 'saddr') } as const;
+const destination = { ipv4: field('ip', 'daddr'), ipv6: field('ip6', 'daddr') } as const;
 
 function inetChains(dropOtherForwarding: readonly Family[]): NftCommand[] {
   const iifname = meta('iifname');
@@ -210,6 +218,14 @@ function inetChains(dropOtherForwarding: readonly Family[]): NftCommand[] {
       match({ ct: { key: 'status' } }, 'in', 'dnat'),
       { masquerade: null },
     ]),
+    // With br_netfilter such packets are bridged, and the interface that they came by is not known here.
+    ...families.map((family) =>
+      addRule('inet', 'postrouting', `${family}: to a published port of its own`, [
+        inSet(concat(source[family], destination[family]), sets.publishers[family]),
+        match({ ct: { key: 'status' } }, 'in', 'dnat'),
+        { masquerade: null },
+      ]),
+    ),
     addRule('inet', 'postrouting', 'from 127.0.0.1 of the host to a published port', [
       inSet(oifname, sets.bridges),
       match(field('ip', 'saddr'), '==', loopback),

@@ -23,6 +23,12 @@ const portMaps = {
   ipv6: { every: 'published6', one: 'published6_at', address: 'ipv6_addr', any: '::', dnat: 'ip6' },
 } as const;
 
+/** Containers that publish ports, each address paired with itself: packets to oneself need another source address. */
+export const publisherSets = { ipv4: 'publishers4', ipv6: 'publishers6' } as const satisfies Record<
+  Family,
+  string
+>;
+
 export const portMapNames: readonly string[] = Object.values(portMaps).flatMap(({ every, one }) => [
   every,
   one,
@@ -130,6 +136,11 @@ function portElements(
     const elements = byMap.get(name) ?? [];
     elements.push(toElement(published, key));
     byMap.set(name, elements);
+  }
+  const addresses = new Set(ports.map(({ containerAddress }) => containerAddress));
+  for (const address of addresses) {
+    const name = publisherSets[address.includes(':') ? 'ipv6' : 'ipv4'];
+    byMap.set(name, [...(byMap.get(name) ?? []), concat(address, address)]);
   }
   return [...byMap].map(([name, elem]) => ({ family: 'inet', table: tableName, name, elem }));
 }

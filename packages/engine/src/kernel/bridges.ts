@@ -210,6 +210,14 @@ export function ensurePorts(request: {
   route().execute(strays.map((index) => setLink({ index }, { master: request.bridgeIndex, up: true })));
 }
 
+/** Lets a container reach itself over its bridge, by a port that is published on the host. Links that are gone are fine. */
+export function allowHairpin(links: readonly string[]): void {
+  for (const name of links) {
+    const link = route().link({ name });
+    if (link) route().execute([setLink({ index: link.index }, { hairpin: true })]);
+  }
+}
+
 function configureParameters({ interfaceName, bridge, announce, sysctls }: AttachRequest): void {
   setIpv6(interfaceName, bridge.ipv6, announce ? { ndisc_notify: '1' } : {});
   if (announce) writeSysctl(['net', 'ipv4', 'conf', interfaceName, 'arp_notify'], '1');

@@ -1,10 +1,48 @@
 /** The host's own state beside its links: the firewall, forwarding, and which boot this is. */
 import { existsSync } from 'node:fs';
-import { isErrno, type NftCommand, readSysctl, writeSysctl } from '@seaway/linux';
-import { nftables } from './sockets.ts';
+import { isErrno, type NftCommand, type NftObject, readSysctl, writeSysctl } from '@seaway/linux';
+import { parseLocalPortRange, parseReservedPorts } from '../publishing/port-allocator.ts';
+import { generation, nftables } from './sockets.ts';
 
 export function applyFirewall(commands: readonly NftCommand[]): void {
-  nftables().apply(commands);
+  noteOwnChange(() => nftables().apply(commands));
+}
+
+/** The ruleset's generation after our last change, and whether others have changed it before that. */
+let knownGeneration: number | undefined;
+let wasDisturbed = false;
+
+function noteOwnChange(change: () => void): void {
+  const before = generation().read();
+  if (knownGeneration !== undefined && before !== knownGeneration) wasDisturbed = true;
+  try {
+    change();
+  } finally {
+    knownGeneration = generation().read();
+    // One of ours raises it by one.
+    if (knownGeneration > before + 1) wasDisturbed = true;
+  }
+}
+
+/** Whether somebody else has changed any rules of the host since this was asked last. */
+export function isRulesetDisturbed(): boolean {
+  const current = generation().read();
+  const isDisturbed = wasDisturbed || (knownGeneration !== undefined && current !== knownGeneration);
+  knownGeneration = current;
+  wasDisturbed = false;
+  return isDisturbed;
+}
+
+/** What our tables hold; nothing where they are gone. */
+export function ownTables(name: string): NftObject[] {
+  return (['inet', 'bridge'] as const).flatMap((family) => {
+    try {
+      return nftables().list({ kind: 'table', family, name });
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return [];
+      throw error;
+    }
+  });
 }
 
 export interface Ruleset {
@@ -27,6 +65,8 @@ export function replaceFirewall({ definitions, commands, removal }: Ruleset): vo
     nftables().run(definitions);
     nftables().apply(commands);
   }
+  knownGeneration = generation().read();
+  wasDisturbed = false;
 }
 
 const forwarding = {
@@ -41,6 +81,28 @@ export function enableForwarding(family: 4 | 6): boolean {
   if (readSysctl(name) === '1') return false;
   writeSysctl(name, '1');
   return true;
+}
+
+/** From which ports the host chooses one by itself, and which of them it leaves out; ip-sysctl in the kernel's own documentation. */
+export interface LocalPorts {
+  readonly range: readonly [first: number, last: number];
+  readonly reserved: ReadonlySet<number>;
+}
+
+export function localPorts(): LocalPorts {
+  const read = (name: string) => readSysctl(['net', 'ipv4', name]);
+  return {
+    range: parseLocalPortRange(read('ip_local_port_range')),
+    reserved: parseReservedPorts(read('ip_local_reserved_ports')),
+  };
+}
+
+/**
+ * Lets packets that come from 127.0.0.1 of the host leave through the interface, to be translated on the way. Nobody
+ * can come the other way: the firewall drops what arrives for 127.0.0.1.
+ */
+export function admitLoopback(device: string): void {
+  writeSysctl(['net', 'ipv4', 'conf', device, 'route_localnet'], '1');
 }
 
 /** Identifies this boot of the machine; random(4). */

@@ -1,5 +1,5 @@
 /** The calling kernel thread's own sockets in the host's namespace, opened once. */
-import { Nftables, RouteSocket } from '@seaway/linux';
+import { Nftables, RouteSocket, RulesetGeneration } from '@seaway/linux';
 
 let routeSocket: RouteSocket | undefined;
 let nftablesSocket: Nftables | undefined;
@@ -13,4 +13,11 @@ export function route(): RouteSocket {
 export function nftables(): Nftables {
   nftablesSocket ??= Nftables.open();
   return nftablesSocket;
+}
+
+let generationSocket: RulesetGeneration | undefined;
+
+export function generation(): RulesetGeneration {
+  generationSocket ??= RulesetGeneration.open();
+  return generationSocket;
 }

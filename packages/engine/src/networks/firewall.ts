@@ -2,14 +2,20 @@
 import type { NftCommand } from '@seaway/linux/nftables-json';
 import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { fingerprintOfCommands, fingerprintOfObjects, isSameFingerprint } from '../firewall/fingerprint.ts';
 import { compileRuleset, type FirewallModel, removalText } from '../firewall/model.ts';
+import { tableName } from '../firewall/nft.ts';
 import { mapDefinitions } from '../firewall/ports.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+
+/** How often it is looked whether somebody else has changed the host's rules; one look costs microseconds. */
+const LOOK_MS = 500;
 
 export class Firewall {
   readonly #kernel: Kernel;
   readonly #model: () => FirewallModel;
   readonly #log: Log;
+  #timer: NodeJS.Timeout | undefined;
 
   /** @param model what the ruleset should be, whenever it is asked for */
   constructor(kernel: Kernel, model: () => FirewallModel, log: Log) {
@@ -41,6 +47,29 @@ export class Firewall {
         'the firewall was not as it should be: it is put in place anew',
       );
       await this.apply();
+    }
+  }
+
+  /** From now on the ruleset is put back when somebody else takes it away, or a part of it. */
+  watch(): void {
+    this.#timer = setInterval(() => void this.#look(), LOOK_MS).unref();
+  }
+
+  unwatch(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    try {
+      if (!(await this.#kernel.changes.run('isRulesetDisturbed'))) return;
+      // Changes of ours that are under way are in the model already, and in the kernel by the time of the answer.
+      const there = fingerprintOfObjects(await this.#kernel.changes.run('ownTables', tableName));
+      const wanted = fingerprintOfCommands(compileRuleset(this.#model()));
+      if (isSameFingerprint(there, wanted)) return;
+      this.#log.warn({}, 'somebody has changed the firewall of Seaway: it is put back');
+      await this.apply();
+    } catch (error) {
+      this.#log.error({ error: messageOf(error) }, 'the firewall could not be looked at');
     }
   }
 }

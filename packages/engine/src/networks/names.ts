@@ -6,7 +6,7 @@ import { hostname as hostHostname } from 'node:os';
 import { messageOf } from '../base/errors.ts';
 import type { ContainerId, NetworkId, SandboxId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
-import { KeeperClient } from '../keeper/keeper-client.ts';
+import type { KeeperClient } from '../keeper/keeper-client.ts';
 import type { KeeperState, NetworkNames, ResolverSandbox } from '../keeper/protocol.ts';
 import { type EndpointSettings, noEndpointSettings } from '../model/container.ts';
 import { type Attachment, byPreference } from '../model/gateways.ts';
@@ -21,12 +21,11 @@ export interface NamesParts {
   readonly store: Store;
   readonly endpoints: Endpoints;
   readonly sandboxes: Sandboxes;
+  readonly keeper: KeeperClient;
   readonly log: Log;
 }
 
 export interface NamesOptions {
-  /** The keeper's run folder. */
-  readonly folder: string;
   /** Servers and options of containers that bring none. */
   readonly resolver: ResolverOverrides;
 }
@@ -40,26 +39,10 @@ export interface NamesChange {
 export class Names {
   readonly #parts: NamesParts;
   readonly #options: NamesOptions;
-  readonly #keeper: KeeperClient;
 
   constructor(parts: NamesParts, options: NamesOptions) {
     this.#parts = parts;
     this.#options = options;
-    this.#keeper = new KeeperClient({
-      folder: options.folder,
-      state: () => this.#state(),
-      log: parts.log,
-    });
-  }
-
-  /** Finds the keeper that an earlier daemon left, or starts one where containers need it. */
-  async restore(): Promise<void> {
-    await this.#keeper.restore();
-  }
-
-  /** The daemon goes, and the keeper stays for the containers that run on. */
-  async close(): Promise<void> {
-    await this.#keeper.close();
   }
 
   /** What others may learn of a container: its user-defined networks and its sandbox, as they are now. */
@@ -87,7 +70,7 @@ export class Names {
     const absent = (units: readonly (readonly [string, unknown])[]) =>
       units.flatMap(([id, unit]) => (unit === undefined ? id : []));
     if (networks.length === 0 && resolvers.length === 0) return;
-    await this.#keeper.apply({
+    await this.#parts.keeper.apply({
       networks: present(networks),
       sandboxes: present(resolvers),
       dropNetworks: absent(networks),
@@ -104,7 +87,8 @@ export class Names {
     }
   }
 
-  #state(): KeeperState {
+  /** All that the keeper should know of names. */
+  state(): Pick<KeeperState, 'networks' | 'sandboxes'> {
     const { store } = this.#parts;
     return {
       networks: [...store.networks.all()].flatMap((network) => this.#networkNames(network) ?? []),

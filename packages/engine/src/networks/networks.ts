@@ -15,6 +15,7 @@ import { BridgeDriver, endpointMark, markPrefix, networkMark } from '../drivers/
 import type { NetworkDriver } from '../drivers/driver.ts';
 import type { Events } from '../events.ts';
 import { addNetwork, type FirewallModel, removeNetwork, toFirewallNetwork } from '../firewall/model.ts';
+import type { FirewallPort } from '../firewall/ports.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { type EndpointRecord, isPredefinedNetwork, type NetworkRecord } from '../model/network.ts';
 import { parseResolvConf } from '../model/network-files.ts';
@@ -31,6 +32,8 @@ import { LinkRemovals } from './link-removals.ts';
 export interface NetworkOptions extends DefaultBridgeSettings {
   /** Whether the daemon may turn the host into a router. */
   readonly ipForward: boolean;
+  /** Host address of published ports whose binding and network name none. @default every address */
+  readonly defaultBindAddress?: string;
 }
 
 export interface NetworksParts {
@@ -40,6 +43,8 @@ export interface NetworksParts {
   readonly log: Log;
   /** Identifies the installation: its devices bear it, and its IPv6 addresses come from it. */
   readonly installation: string;
+  /** The ports that lead to containers, whenever the whole ruleset is put in place. */
+  readonly publishedPorts: () => readonly FirewallPort[];
 }
 
 /** What a reference to a network is looked up for; Docker's texts differ. */
@@ -66,7 +71,7 @@ export class Networks {
   readonly #options: NetworkOptions;
   readonly #mark: string;
   readonly #driver: NetworkDriver;
-  readonly #firewall: Firewall;
+  readonly firewall: Firewall;
   readonly #removals: LinkRemovals;
   readonly #hostRoutes: HostRoutes;
   #bootId = '';
@@ -81,14 +86,14 @@ export class Networks {
     this.#options = options;
     this.#mark = installation.slice(0, 12);
     this.#driver = new BridgeDriver(kernel, this.#mark);
-    this.#firewall = new Firewall(kernel, () => this.#firewallModel(), log);
+    this.firewall = new Firewall(kernel, () => this.#firewallModel(), log);
     this.#removals = new LinkRemovals(kernel, markPrefix(this.#mark), log);
     this.#hostRoutes = new HostRoutes(kernel, log);
     this.endpoints = new Endpoints({
       store,
       addresses: this.addresses,
       driver: this.#driver,
-      firewall: this.#firewall,
+      firewall: this.firewall,
       removals: this.#removals,
       log,
     });
@@ -106,7 +111,8 @@ export class Networks {
     }
     await this.#enableForwarding(4);
     if (this.list().some(({ enableIpv6, bridge }) => enableIpv6 && bridge)) await this.#enableForwarding(6);
-    await this.#firewall.apply();
+    await this.firewall.apply();
+    this.firewall.watch();
   }
 
   async #restoreDefaultBridge(): Promise<void> {
@@ -169,7 +175,7 @@ export class Networks {
     return {
       networks: this.list().flatMap((network) => toFirewallNetwork(network) ?? []),
       endpoints: this.endpoints.firewallEndpoints(),
-      ports: [],
+      ports: this.#parts.publishedPorts(),
       // A host that was no router before must not become one for others because containers need it.
       dropOtherForwarding: [
         ...(wasTurnedOn(4) ? ['ipv4' as const] : []),
@@ -281,11 +287,11 @@ export class Networks {
     // The bridge of a network that was just removed may still have the name.
     await this.#removals.gone(device);
     const view = toFirewallNetwork(network)!;
-    undo.add('take out of the firewall', () => this.#firewall.change(removeNetwork(view)));
+    undo.add('take out of the firewall', () => this.firewall.change(removeNetwork(view)));
     undo.add('remove bridge', () => this.#removals.remove(device));
     // One behind the other on the kernel thread, without a way to and fro in between.
-    await allOrFirstError([this.#driver.ensureNetwork(network, []), this.#firewall.change(addNetwork(view))]);
-    if (network.enableIpv6 && (await this.#enableForwarding(6))) await this.#firewall.apply();
+    await allOrFirstError([this.#driver.ensureNetwork(network, []), this.firewall.change(addNetwork(view))]);
+    if (network.enableIpv6 && (await this.#enableForwarding(6))) await this.firewall.apply();
   }
 
   /**
@@ -326,7 +332,7 @@ export class Networks {
     try {
       const [link] = await Promise.all([
         this.#driver.cutNetwork(network),
-        this.#firewall.change(removeNetwork(toFirewallNetwork(network)!)),
+        this.firewall.change(removeNetwork(toFirewallNetwork(network)!)),
       ]);
       this.#removals.remove(link);
     } catch (error) {
@@ -369,6 +375,7 @@ export class Networks {
 
   /** What is still to be removed is removed now. */
   async close(): Promise<void> {
+    this.firewall.unwatch();
     this.#hostRoutes.close();
     await this.#removals.close();
   }
