@@ -16,6 +16,7 @@ export interface CreateRequest {
   WorkingDir: string;
   Entrypoint: string[] | null;
   Labels: Record<string, string>;
+  ExposedPorts: Record<string, object>;
   StopSignal?: string;
   /** Seconds. */
   StopTimeout?: number;
@@ -29,8 +30,16 @@ export interface CreateRequest {
     DnsSearch: string[];
     ExtraHosts: string[];
     ReadonlyRootfs: boolean;
+    PortBindings: Record<string, PortBinding[]>;
+    PublishAllPorts: boolean;
   };
   NetworkingConfig: { EndpointsConfig: Record<string, object> };
+}
+
+/** Where the host answers, or shall answer, for a port of a container. */
+export interface PortBinding {
+  HostIp: string;
+  HostPort: string;
 }
 
 export interface CreateAnswer {
@@ -72,6 +81,7 @@ export interface ContainerDetails {
   Config: { Tty: boolean; OpenStdin: boolean };
   State: { Running: boolean; ExitCode: number };
   HostConfig: { AutoRemove: boolean };
+  NetworkSettings?: { Ports?: Record<string, PortBinding[] | null> | null };
 }
 
 export interface ImageSummary {

@@ -98,6 +98,50 @@ test('stop, kill, start and rename send what was asked for', async () => {
   assert.deepEqual(await sent('rename', 'a', 'b'), ['POST /containers/a/rename?name=b']);
 });
 
+test('port shows where the host answers, by number', async () => {
+  const table = {
+    'GET /containers/web/json': {
+      NetworkSettings: {
+        Ports: {
+          '443/tcp': [{ HostIp: '0.0.0.0', HostPort: '443' }],
+          '80/tcp': [
+            { HostIp: '::', HostPort: '8080' },
+            { HostIp: '0.0.0.0', HostPort: '8080' },
+          ],
+          '80/udp': [{ HostIp: '::1', HostPort: '1080' }],
+          '53/udp': null,
+        },
+      },
+    },
+    'GET /containers/stopped/json': { NetworkSettings: { Ports: {} } },
+  };
+  const show = async (...argv: string[]) => {
+    const { code, stdout } = await run(table, 'port', argv);
+    assert.equal(code, 0);
+    return stdout.split('\n').slice(0, -1);
+  };
+  assert.deepEqual(await show('web'), [
+    '80/tcp -> 0.0.0.0:8080',
+    '80/tcp -> [::]:8080',
+    '80/udp -> [::1]:1080',
+    '443/tcp -> 0.0.0.0:443',
+  ]);
+  for (const port of ['80', '80/tcp', '80/TCP', '80/']) {
+    assert.deepEqual(await show('web', port), ['0.0.0.0:8080', '[::]:8080']);
+  }
+  assert.deepEqual(await show('web', '80/udp'), ['[::1]:1080']);
+  assert.deepEqual(await show('stopped'), []);
+  for (const [port, message] of [
+    ['53/udp', "no public port '53/udp' published for web"],
+    ['81', "no public port '81' published for web"],
+    ['http', 'invalid port (http)'],
+    ['65536', 'invalid port (65536)'],
+  ] as const) {
+    await assert.rejects(run(table, 'port', ['web', port]), { name: 'CliError', message, exitCode: 1 });
+  }
+  await assert.rejects(run(table, 'port', ['stopped', '80']), /no public port '80' published for stopped/);
+});
+
 test('attaching to several containers at once is refused', async () => {
   await assert.rejects(run({}, 'start', ['-a', 'a', 'b']), /multiple containers/);
 });

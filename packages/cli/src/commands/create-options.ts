@@ -7,6 +7,7 @@ import type { CreateRequest } from '../client/types.ts';
 import { type Environment, parseEnvFile, resolveEnv } from './env-options.ts';
 import { addFlag, addList, addValue, parseInteger } from './flags.ts';
 import { checkLabel, readPairs } from './pairs.ts';
+import { parseExpose, parsePublish, portFields } from './port-specs.ts';
 
 export interface CreateOptions {
   addHost?: string[];
@@ -20,11 +21,14 @@ export interface CreateOptions {
   entrypoint?: string;
   env?: string[];
   envFile?: string[];
+  expose?: string[];
   hostname?: string;
   interactive?: boolean;
   label?: string[];
   name?: string;
   network?: string[];
+  publish?: string[];
+  publishAll?: boolean;
   readOnly?: boolean;
   rm?: boolean;
   stopSignal?: string;
@@ -48,6 +52,7 @@ export function addCreateOptions(command: Command): void {
   command.option('--entrypoint <COMMAND>', "replace the image's entry point");
   addList(command, '-e, --env <NAME=VALUE>', 'set an environment variable', checkEnv);
   addList(command, '--env-file <FILE>', 'set environment variables from a file');
+  addList(command, '--expose <PORT>', 'expose a port or a range of ports', checked(parseExpose));
   command.option('-h, --hostname <NAME>', 'host name of the container');
   addFlag(command, '-i, --interactive', 'keep stdin open');
   addList(command, '-l, --label <NAME=VALUE>', 'set a label', checkLabel);
@@ -58,6 +63,13 @@ export function addCreateOptions(command: Command): void {
     'bridge, host, none, container:NAME or a network',
     checkNetwork,
   );
+  addList(
+    command,
+    '-p, --publish <PORTS>',
+    'have the host answer for ports: [[ADDRESS:][HOST_PORT]:]PORT[/PROTOCOL]',
+    checked(parsePublish),
+  );
+  addFlag(command, '-P, --publish-all', 'publish all exposed ports to random ports of the host');
   addFlag(command, '--read-only', "make the container's root file system read only");
   addFlag(command, '--rm', 'remove the container when it has ended');
   command.option('--stop-signal <SIGNAL>', 'signal that stops the container');
@@ -82,6 +94,7 @@ export function buildCreateRequest(
   const attached = attachedStreams(options);
   const openStdin = options.interactive === true;
   const networks = options.network ?? ['default'];
+  const ports = portFields(options.publish ?? [], options.expose ?? []);
   return {
     Hostname: options.hostname ?? '',
     Domainname: options.domainname ?? '',
@@ -99,6 +112,7 @@ export function buildCreateRequest(
     // An empty entry point has a meaning of its own: run without the image's.
     Entrypoint: options.entrypoint === undefined ? null : [options.entrypoint],
     Labels: readPairs(options.label ?? []),
+    ExposedPorts: ports.exposed,
     ...(options.stopSignal === undefined ? {} : { StopSignal: options.stopSignal }),
     ...(options.stopTimeout === undefined ? {} : { StopTimeout: options.stopTimeout }),
     HostConfig: {
@@ -111,6 +125,8 @@ export function buildCreateRequest(
       DnsSearch: options.dnsSearch ?? [],
       ExtraHosts: options.addHost ?? [],
       ReadonlyRootfs: options.readOnly === true,
+      PortBindings: ports.bindings,
+      PublishAllPorts: options.publishAll === true,
     },
     NetworkingConfig: {
       EndpointsConfig: networks.length > 1 ? Object.fromEntries(networks.map((name) => [name, {}])) : {},
@@ -143,6 +159,14 @@ function readEnv(options: CreateOptions, env: Environment, readFile: (path: stri
 
 function readTextFile(path: string): string {
   return readFileSync(path, 'utf8');
+}
+
+/** A check that the text can be read; it stays as the user wrote it. */
+function checked(parse: (text: string) => unknown): (text: string) => string {
+  return (text) => {
+    parse(text);
+    return text;
+  };
 }
 
 function checkEnv(variable: string): string {

@@ -12,6 +12,7 @@ export const commandTable: Readonly<Record<string, CommandEntry>> = {
   create: { summary: 'Create a container without starting it', load: () => import('./create.ts') },
   start: { summary: 'Start containers that exist', load: () => import('./start.ts') },
   ps: { summary: 'List containers', load: () => import('./ps.ts') },
+  port: { summary: "Show where the host answers for a container's ports", load: () => import('./port.ts') },
   logs: { summary: 'Show what a container has written', load: () => import('./logs.ts') },
   wait: { summary: 'Wait until containers end', load: () => import('./wait.ts') },
   stop: { summary: 'Stop running containers', load: () => import('./stop.ts') },

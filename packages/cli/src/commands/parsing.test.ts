@@ -132,6 +132,29 @@ test('named streams replace the default ones', () => {
   assert.deepEqual([body.AttachStdin, body.AttachStdout, body.AttachStderr], [false, false, true]);
 });
 
+test('what is published is exposed too', () => {
+  const body = request(
+    ...['-p', '8080:80', '-p', '127.0.0.1::80', '--publish=53:53/udp', '-p8000-8001:81-82'],
+    ...['-P', '--expose', '80', '--expose=9000-9001/foo', 'busybox'],
+  );
+  assert.deepEqual(body.HostConfig.PortBindings, {
+    '80/tcp': [
+      { HostIp: '', HostPort: '8080' },
+      { HostIp: '127.0.0.1', HostPort: '' },
+    ],
+    '53/udp': [{ HostIp: '', HostPort: '53' }],
+    '81/tcp': [{ HostIp: '', HostPort: '8000' }],
+    '82/tcp': [{ HostIp: '', HostPort: '8001' }],
+  });
+  assert.equal(body.HostConfig.PublishAllPorts, true);
+  assert.deepEqual(Object.keys(body.ExposedPorts), [
+    ...['80/tcp', '53/udp', '81/tcp', '82/tcp', '9000/foo', '9001/foo'],
+  ]);
+  const plain = request('busybox');
+  assert.deepEqual([plain.HostConfig.PortBindings, plain.ExposedPorts], [{}, {}]);
+  assert.equal(plain.HostConfig.PublishAllPorts, false);
+});
+
 const refused: [argv: string[], exitCode: number, message: RegExp][] = [
   [[], 1, /missing required argument 'IMAGE'/],
   [['--rm'], 1, /missing required argument 'IMAGE'/],
@@ -152,6 +175,13 @@ const refused: [argv: string[], exitCode: number, message: RegExp][] = [
   [['--add-host', 'junk', 'busybox'], 125, /bad format for add-host: "junk"/],
   [['--add-host', 'a:junk', 'busybox'], 125, /invalid IP address in add-host: "junk"/],
   [['--cap-add', '', 'busybox'], 125, /a capability needs a name/],
+  [
+    ['-p', '8080:', 'busybox'],
+    125,
+    /invalid argument "8080:" for "-p, --publish" flag: no port specified: 8080:<empty>/,
+  ],
+  [['--publish', 'a:80', 'busybox'], 125, /invalid hostPort: a$/],
+  [['--expose', 'http', 'busybox'], 125, /invalid range format for --expose: http/],
   [['-a', 'foo', 'busybox'], 125, /valid streams are STDIN, STDOUT and STDERR/],
   [['--stop-timeout', '1.5', 'busybox'], 125, /not a whole number/],
   [['--network', 'name=x', 'busybox'], 125, /give the network only/],
@@ -208,6 +238,8 @@ const elsewhere: [argv: string[], exitCode: number, message: RegExp][] = [
   [['ps', 'x'], 1, /too many arguments/],
   [['ps', '-f', 'x'], 125, /expected name=value/],
   [['ps', '-n', 'x'], 125, /not a whole number/],
+  [['port'], 1, /missing required argument 'CONTAINER'/],
+  [['port', 'web', '80', '81'], 1, /too many arguments/],
   [['wait'], 1, /missing required argument 'CONTAINER'/],
   [['tag', 'a'], 1, /missing required argument 'TARGET_IMAGE'/],
   [['rename', 'a'], 1, /missing required argument 'NEW_NAME'/],

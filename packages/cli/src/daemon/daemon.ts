@@ -9,6 +9,7 @@ import {
   type EngineOptions,
   findProgram,
   messageOf,
+  parseHostAddress,
   parseSubnetPool,
 } from '@seaway/engine';
 import { type Logger, pino } from 'pino';
@@ -92,6 +93,7 @@ function checkMachine(options: DaemonOptions): void {
 
 function engineOptions(options: DaemonOptions, log: Logger): EngineOptions {
   const pools = options['default-address-pool'].map(parseSubnetPool);
+  const bindAddress = parseHostAddress(options.ip);
   const {
     bip,
     'fixed-cidr': fixedCidr,
@@ -111,6 +113,8 @@ function engineOptions(options: DaemonOptions, log: Logger): EngineOptions {
       ...(bip ? { bip } : {}),
       ...(fixedCidr ? { fixedCidr } : {}),
       ...(defaultGateway ? { defaultGateway } : {}),
+      // dockerd's word for every address, IPv6 ones too; for a single binding it would mean those of IPv4.
+      ...(bindAddress === '0.0.0.0' ? {} : { defaultBindAddress: bindAddress }),
     },
     resolver: { dns: options.dns, dnsSearch: options['dns-search'], dnsOptions: options['dns-opt'] },
     ...(hostGateway ? { hostGateway } : {}),

@@ -51,7 +51,19 @@ describe("the daemon's options", () => {
   });
 
   it('may name what is not supported as long as they do not ask for it', () => {
-    assert.equal(parse('--ipv6=false', '--ip', '0.0.0.0').ipv6, false);
+    assert.equal(parse('--ipv6=false').ipv6, false);
+  });
+
+  it('take an address of either family for published ports', () => {
+    assert.equal(parse().ip, '0.0.0.0');
+    for (const address of ['127.0.0.1', '0.0.0.0', '::1', '::']) {
+      assert.equal(parse('--ip', address).ip, address);
+    }
+    assert.equal(
+      parse('--config-file', configFile({ ip: '192.0.2.1', 'userland-proxy': false })).ip,
+      '192.0.2.1',
+    );
+    assert.equal(parse('--userland-proxy=false')['userland-proxy'], false);
   });
 
   it('come from a file with the same keys', () => {
@@ -72,7 +84,10 @@ describe("the daemon's options", () => {
       [['stray'], /stray/],
       [['--mtu', 'x'], /--mtu x: it should be a whole number/],
       [['--ipv6'], /--ipv6: .*not supported/],
-      [['--ip', '127.0.0.1'], /--ip 127.0.0.1: .*only 0.0.0.0/],
+      [['--ip', 'localhost'], /--ip localhost: it should be an IP address/],
+      [['--ip', '10.0.0.0/8'], /--ip 10.0.0.0\/8: it should be an IP address/],
+      [['--ip', 'fe80::1%lo'], /--ip fe80::1%lo: it should be an IP address/],
+      [['--ip', ''], /--ip : it should be an IP address/],
       [['--mtu', '10'], /--mtu 10: it should be from 68 to 65535/],
       [['--icc=maybe'], /--icc maybe: it should be true or false/],
       [['--log-level', 'loud'], /--log-level loud: .*debug, info/],

@@ -3,6 +3,7 @@
  * configuration file and `--help` are all read from here.
  */
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { parseArgs } from 'node:util';
 
 type Kind = 'text' | 'list' | 'boolean' | 'integer';
@@ -66,11 +67,16 @@ export const optionSpecs = {
     kind: 'text',
     fallback: '0.0.0.0',
     description:
-      'address that published ports are bound to; publishing is not supported yet, so no other is taken',
+      'address that ports are published on where they name none; 0.0.0.0 is every address, IPv4 and IPv6',
   },
   ipv6: { kind: 'boolean', fallback: false, description: 'IPv6 on the default bridge; not supported yet' },
   'ip-forward': { kind: 'boolean', fallback: true, description: 'turn IPv4 forwarding on where it is off' },
   'ip-masq': { kind: 'boolean', fallback: true, description: "give outbound traffic the host's address" },
+  'userland-proxy': {
+    kind: 'boolean',
+    fallback: true,
+    description: 'taken because dockerd has it, and without effect: there is no proxy process for a port',
+  },
   dns: { kind: 'list', description: 'name server for containers' },
   'dns-search': { kind: 'list', description: 'search domain for containers' },
   'dns-opt': { kind: 'list', fileKey: 'dns-opts', description: 'resolver option for containers' },
@@ -135,10 +141,8 @@ export function parseDaemonOptions(argv: readonly string[]): ParsedCommandLine {
   // Taken for the sake of who starts dockerd with them, and refused rather than ignored where they ask for something.
   if (options.ipv6)
     throw new OptionError('--ipv6: IPv6 on the default bridge is not supported by this version');
-  if (options.ip !== '0.0.0.0') {
-    throw new OptionError(
-      `--ip ${options.ip}: publishing ports is not supported by this version, only 0.0.0.0 is taken`,
-    );
+  if (isIP(options.ip) === 0 || options.ip.includes('%')) {
+    throw new OptionError(`--ip ${options.ip}: it should be an IP address`);
   }
   if (options.mtu < 68 || options.mtu > 65535) {
     throw new OptionError(`--mtu ${options.mtu}: it should be from 68 to 65535 bytes`);

@@ -54,7 +54,7 @@ test('an image given by its id is shortened, a name is not', () => {
   assert.equal(containerRow(summary({ Image: '' }), nowMs, true).Image, '<no image>');
 });
 
-test('ports show where they are published', () => {
+test('ports show where the host answers for them', () => {
   const Ports = [
     { IP: '::', PrivatePort: 80, PublicPort: 8080, Type: 'tcp' },
     { IP: '0.0.0.0', PrivatePort: 80, PublicPort: 8080, Type: 'tcp' },

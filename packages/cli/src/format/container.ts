@@ -1,8 +1,9 @@
 /** Containers as `ps` shows them. */
-import type { ContainerSummary, PortSummary } from '../client/types.ts';
+import type { ContainerSummary } from '../client/types.ts';
 import { formatDuration, formatTime } from './duration.ts';
 import { formatLabels } from './labels.ts';
 import type { ListingShape, Row } from './listing.ts';
+import { formatPorts } from './ports.ts';
 import { ellipsize, truncateId } from './table.ts';
 
 const commandLength = 20;
@@ -58,23 +59,4 @@ function imageName(container: ContainerSummary, truncate: boolean): string {
 function containerNames(names: readonly string[], truncate: boolean): string[] {
   const paths = names.map((name) => name.replace(/^\//, ''));
   return truncate ? paths.filter((path) => !path.includes('/')) : paths;
-}
-
-/** Published ports as `0.0.0.0:8080->80/tcp`, others as `80/tcp`. */
-function formatPorts(ports: readonly PortSummary[]): string {
-  return [...ports]
-    .sort(
-      (a, b) => a.PrivatePort - b.PrivatePort || compare(a.Type, b.Type) || compare(a.IP ?? '', b.IP ?? ''),
-    )
-    .map((port) => {
-      const inside = `${port.PrivatePort}/${port.Type}`;
-      if (port.PublicPort === undefined || port.PublicPort === 0) return inside;
-      const address = port.IP ?? '';
-      return `${address.includes(':') ? `[${address}]` : address}:${port.PublicPort}->${inside}`;
-    })
-    .join(', ');
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
