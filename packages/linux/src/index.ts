@@ -25,6 +25,7 @@ export {
   RouteMonitor,
   type RouteMonitorOptions,
 } from './netlink/monitor.ts';
+export { type PortRewrite, PortRewriter } from './netlink/port-rewriter.ts';
 export {
   type Address,
   type AddressFilter,
