@@ -2,7 +2,7 @@
  * What the keeper does, without its process: serves names in the sandboxes' namespaces as it was told.
  * UDP is answered by a thread of its own, TCP and forwarding by this one.
  */
-import { namespaceIdentity } from '@seaway/linux';
+import { namespaceIdentity } from '@seaway/linux/sockets';
 import { HostServers } from './host-servers.ts';
 import { NameBook } from './names.ts';
 import type {
@@ -19,7 +19,7 @@ import {
   type SandboxSockets,
 } from './sandbox-sockets.ts';
 import { ServedSandbox, type Surroundings } from './served-sandbox.ts';
-import { UdpThread } from './udp-thread.ts';
+import type { UdpThread } from './udp-thread.ts';
 import type { HandedOver } from './udp-thread-protocol.ts';
 
 /**
@@ -61,14 +61,15 @@ export class Keeper {
   #last: Promise<unknown> = Promise.resolve();
 
   /** @param onCrash is called when the UDP thread has died */
-  constructor(complain: Complain, onCrash: (error: unknown) => void) {
+  constructor(thread: UdpThread, complain: Complain, onCrash: (error: unknown) => void) {
     this.#complain = complain;
     this.#surroundings = {
       book: this.#book,
       hostServers: new HostServers(),
       complain: (message, fields) => complain('warn', message, fields),
     };
-    this.#thread = new UdpThread({
+    this.#thread = thread;
+    thread.listen({
       onForward: (queries) => this.#forward(queries),
       onFailed: (slot, reason) => this.#reopen(slot, reason),
       onCrash,

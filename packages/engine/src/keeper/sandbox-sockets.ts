@@ -18,7 +18,7 @@ import {
   runInNamespace,
   setReceiveBuffer,
   startConnecting,
-} from '@seaway/linux';
+} from '@seaway/linux/sockets';
 import type { ServedSockets } from './protocol.ts';
 
 /** Where containers find their resolver; see resolv.conf(5). */

@@ -1,6 +1,6 @@
 /** One sandbox as the keeper's main thread serves it: TCP, forwarding, and the replies to what was forwarded. */
 import { isIP } from 'node:net';
-import { sendDatagram } from '@seaway/linux';
+import { sendDatagram } from '@seaway/linux/sockets';
 import { answerQuery, FORWARD, IGNORE } from './answer.ts';
 import { Forwarder, type Upstreams } from './forwarder.ts';
 import type { HostServers } from './host-servers.ts';

@@ -1,7 +1,7 @@
 /** One question to one server, over UDP or TCP, from the host's namespace or from a sandbox's. */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { connect, isIPv6, Socket } from 'node:net';
-import { type NamespaceHandle, openInetSocket, runInNamespace, startConnecting } from '@seaway/linux';
+import { type NamespaceHandle, openInetSocket, runInNamespace, startConnecting } from '@seaway/linux/sockets';
 import { HEADER_BYTES, NOERROR, u16 } from './answer.ts';
 
 /** For a connection to come about, and for an answer to come. */
