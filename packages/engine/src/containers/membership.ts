@@ -56,7 +56,7 @@ export class Membership {
 
   async #connect(reference: string, id: ContainerId, settings: EndpointSettings): Promise<void> {
     const container = this.#available(id);
-    const network = this.#networkFor(container, reference);
+    const network = this.#networkFor(reference, { mayBeMissing: !isRunning(container) });
     const name = network?.name ?? reference;
     checkCompanions(container, name);
     checkEndpointSettings(name, settings, 'connect');
@@ -81,12 +81,15 @@ export class Membership {
   }
 
   /** Undefined for a network that does not exist yet, which is fine as long as the container stands still. */
-  #networkFor(container: ContainerRecord, reference: string): NetworkRecord | undefined {
+  #networkFor(
+    reference: string,
+    { mayBeMissing }: { readonly mayBeMissing: boolean },
+  ): NetworkRecord | undefined {
     try {
       return this.#parts.networks.resolve(reference, 'connect');
     } catch (error) {
       const isMissing = error instanceof EngineError && error.kind === 'notFound';
-      if (isMissing && !isRunning(container)) return undefined;
+      if (isMissing && mayBeMissing) return undefined;
       throw error;
     }
   }
@@ -149,7 +152,7 @@ export class Membership {
       if (!force) throw notFound('container-not-found', `No such container: ${container}`, { container });
       return this.#disconnectStale(network, container);
     }
-    await this.#parts.lifecycle.exclusively(found.id, () => this.#disconnect(network, found.id));
+    await this.#parts.lifecycle.exclusively(found.id, () => this.#disconnect(network, found.id, force));
   }
 
   #find(reference: string): ContainerRecord | undefined {
@@ -171,9 +174,9 @@ export class Membership {
     networks.endpoints.removeInterface(endpoint);
   }
 
-  async #disconnect(reference: string, id: ContainerId): Promise<void> {
+  async #disconnect(reference: string, id: ContainerId, force: boolean): Promise<void> {
     const container = this.#available(id);
-    const network = this.#networkFor(container, reference);
+    const network = this.#networkFor(reference, { mayBeMissing: force || !isRunning(container) });
     const isHost = network?.driver === 'host';
     if (isHost && container.host.networkMode.kind === 'host') {
       throw invalid(
@@ -181,7 +184,7 @@ export class Membership {
         'cannot disconnect container from host network - container was created in host network mode',
       );
     }
-    if (isRunning(container)) await this.#disconnectRunning(container, network!);
+    if (isRunning(container) && network) await this.#disconnectRunning(container, network);
     else this.#forget(container, network, reference);
   }
 

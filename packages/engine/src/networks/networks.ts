@@ -45,12 +45,14 @@ export interface NetworksParts {
 /** What a reference to a network is looked up for; Docker's texts differ. */
 export type LookupPurpose = 'inspect' | 'remove' | 'connect';
 
+const ambiguousForUse = (reference: string, count: number) =>
+  `network ${reference} is ambiguous (${count} matches found based on ID prefix)`;
+
 const ambiguous: Record<LookupPurpose, (reference: string, count: number) => string> = {
   inspect: (reference, count) =>
     `${count} matches found based on ID prefix: network ${reference} is ambiguous`,
-  remove: (reference, count) =>
-    `network ${reference} is ambiguous (${count} matches found based on ID prefix)`,
-  connect: (reference, count) => `network ${reference} is ambiguous (${count} matches found on ID prefix)`,
+  remove: ambiguousForUse,
+  connect: ambiguousForUse,
 };
 
 /** Which family's forwarding Seaway has turned on in which boot; keys of the store's facts. */
