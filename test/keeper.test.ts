@@ -203,15 +203,17 @@ test('a changed network is seen by the time the change is acknowledged', async (
   await main.put({ networks: [shop] });
 });
 
-test('several queries on one TCP connection are all answered, and ended by the client half-closing', async () => {
+test('several queries on one TCP connection are all answered, even when the client has closed its half', async () => {
   const queries = Array.from({ length: 40 }, (_, id) =>
     dns.encode({ type: 'query', id, questions: [{ type: 'A', name: 'web' }] }),
   );
-  const replies = (await exchange(a, queries, { overTcp: true })).map((bytes) => dns.decode(bytes));
-  assert.deepEqual(
-    replies.map(({ id }) => id),
-    queries.map((_, id) => id),
-  );
+  for (const endsFirst of [false, true]) {
+    const replies = await exchange(a, queries, { overTcp: true, endsFirst });
+    assert.deepEqual(
+      replies.map((bytes) => dns.decode(bytes).id),
+      queries.map((_, id) => id),
+    );
+  }
 });
 
 test('the port is rewritten without connection tracking, also past rules that drop what is not tracked well', async () => {
@@ -365,6 +367,20 @@ describe('other names', () => {
       await server.close();
       await main.put({ dropSandboxes: [inside] });
     }
+  });
+
+  test('that are still asked of a server inside are given up with their sandbox, whose namespace goes at once', async () => {
+    const inside = newNamespace();
+    const server = await serveDns(inside, '127.0.0.1', () => undefined);
+    const before = descriptors(main.client.pid!).length;
+    await main.put({ sandboxes: [sandboxIn(inside, { servers: ['127.0.0.1'] })] });
+    const waiting = protocols.map(([, over]) => ask(inside, 'x.example', { ...over, timeoutMs: 1000 }));
+    const outcomes = Promise.allSettled(waiting);
+    await eventually(() => assert.equal(server.asked.length, 2));
+    await main.put({ dropSandboxes: [inside] });
+    await eventually(() => assert.equal(descriptors(main.client.pid!).length, before), 500);
+    await outcomes;
+    await server.close();
   });
 
   test('are never asked of the resolver itself, nor of the host where no network leads out', async () => {

@@ -18,6 +18,8 @@ export interface AskOptions {
   readonly server?: string;
   /** @default 53 */
   readonly port?: number;
+  /** Over TCP: says at once that no more queries will come. */
+  readonly endsFirst?: boolean;
 }
 
 export type Reply = DecodedPacket & { readonly rcode: string };
@@ -53,7 +55,13 @@ export function dataOf(reply: Packet): string[] {
 export function exchange(
   namespace: string,
   messages: readonly Uint8Array[],
-  { overTcp = false, timeoutMs = 6000, server = resolverAddress, port = 53 }: AskOptions = {},
+  {
+    overTcp = false,
+    timeoutMs = 6000,
+    server = resolverAddress,
+    port = 53,
+    endsFirst = false,
+  }: AskOptions = {},
 ): Promise<Buffer[]> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer[]>();
   const replies: Buffer[] = [];
@@ -70,7 +78,7 @@ export function exchange(
     return socket.fd;
   });
   const close = overTcp
-    ? talkOverTcp(fd, messages, take, reject)
+    ? talkOverTcp(fd, messages, endsFirst, take, reject)
     : talkOverUdp(fd, { server, port }, messages, take, reject);
   return promise.finally(() => {
     clearTimeout(timer);
@@ -98,6 +106,7 @@ function talkOverUdp(
 function talkOverTcp(
   fd: number,
   messages: readonly Uint8Array[],
+  endsFirst: boolean,
   take: (reply: Buffer) => void,
   fail: (error: Error) => void,
 ): () => void {
@@ -106,6 +115,7 @@ function talkOverTcp(
   socket.on('close', () => fail(new Error('the server closed the connection')));
   socket.on('data', framed(take));
   socket.write(Buffer.concat(messages.map((message) => frame(message))));
+  if (endsFirst) socket.end();
   return () => socket.destroy();
 }
 
