@@ -674,6 +674,8 @@ describe('without sandboxes', () => {
     };
     await leaving.put({ networks: [shop], sandboxes: [sandboxIn(inside), sandboxIn(kept)] });
     const pid = leaving.client.pid!;
+    // What the opening of the first ones has left behind is closed by then.
+    await sleep(500);
     const before = descriptors(pid);
     const more = Array.from({ length: 10 }, newNamespace);
     await leaving.put({ sandboxes: more.map((namespace) => sandboxIn(namespace)) });
