@@ -279,6 +279,7 @@ export class Networks {
     const { device } = network.bridge!;
     this.addresses.open(network, []);
     undo.add('close address book', () => this.addresses.close(network.id));
+    this.#reserveFor(network);
     // The bridge of a network that was just removed may still have the name.
     await this.#removals.gone(device);
     const view = toFirewallNetwork(network)!;
@@ -287,6 +288,14 @@ export class Networks {
     // One behind the other on the kernel thread, without a way to and fro in between.
     await allOrFirstError([this.#driver.ensureNetwork(network, []), this.#firewall.change(addNetwork(view))]);
     if (network.enableIpv6 && (await this.#enableForwarding(6))) await this.#firewall.apply();
+  }
+
+  /** Containers may have asked for addresses of a network before there was one of that name. */
+  #reserveFor({ id, name }: NetworkRecord): void {
+    for (const container of this.#store.containers.all()) {
+      const settings = container.networks[name];
+      if (settings && settings.networkId === undefined) this.addresses.reserve(id, container.id, [settings]);
+    }
   }
 
   /**
