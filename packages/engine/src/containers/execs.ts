@@ -23,12 +23,14 @@ import {
   type TerminalSize,
 } from './exec-record.ts';
 import type { Launcher } from './launcher.ts';
+import type { Links } from './links.ts';
 import type { ContainerRegistry } from './registry.ts';
 import { findIdentity, grantableCapabilities } from './spec-input.ts';
 
 export interface ExecsParts {
   readonly registry: ContainerRegistry;
   readonly launcher: Launcher;
+  readonly links: Links;
   readonly runtime: Runtime;
   readonly events: Events;
   readonly log: Log;
@@ -211,9 +213,10 @@ export class Execs {
   /** What is run, by the configuration that the container was made with and its account files as they are now. */
   async #process(
     request: ExecRequest,
-    { id, config, host }: ContainerRecord,
+    container: ContainerRecord,
     size: TerminalSize | undefined,
   ): Promise<OciProcess> {
+    const { id, config, host } = container;
     const folder = this.#parts.launcher.folder(id);
     const [spec, user] = await Promise.all([
       readFile(join(folder, 'config.json'), 'utf8').then((text) => JSON.parse(text) as OciSpec),
@@ -221,7 +224,7 @@ export class Execs {
     ]);
     return execProcess({
       container: spec.process,
-      containerEnv: config.env,
+      containerEnv: [...this.#parts.links.environment(container), ...config.env],
       args: request.command,
       env: request.env,
       cwd: request.workingDir,

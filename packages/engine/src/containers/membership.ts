@@ -8,7 +8,7 @@ import type { ContainerId } from '../base/ids.ts';
 import type { Events } from '../events.ts';
 import { type ContainerRecord, type EndpointSettings, isRunning } from '../model/container.ts';
 import { checkEndpointSettings } from '../model/create-rules.ts';
-import { type EndpointRecord, isUserDefined, type NetworkRecord } from '../model/network.ts';
+import { defaultBridge, type EndpointRecord, isUserDefined, type NetworkRecord } from '../model/network.ts';
 import type { Names } from '../networks/names.ts';
 import type { Networks } from '../networks/networks.ts';
 import type { Reservations } from '../networks/reservations.ts';
@@ -16,6 +16,7 @@ import type { Sandboxes } from '../networks/sandboxes.ts';
 import { emitNetworkEvent } from './container-events.ts';
 import type { Launcher } from './launcher.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import type { Links } from './links.ts';
 import type { Networking } from './networking.ts';
 import type { ContainerRegistry } from './registry.ts';
 
@@ -23,6 +24,7 @@ export interface MembershipParts {
   readonly registry: ContainerRegistry;
   readonly lifecycle: Lifecycle;
   readonly launcher: Launcher;
+  readonly links: Links;
   readonly networking: Networking;
   readonly networks: Networks;
   readonly sandboxes: Sandboxes;
@@ -112,7 +114,7 @@ export class Membership {
     network: NetworkRecord,
     settings: EndpointSettings,
   ): Promise<void> {
-    const { networking, sandboxes, networks, registry, names, launcher, events } = this.#parts;
+    const { networking, sandboxes, networks, registry, names, launcher, links, events } = this.#parts;
     const { id } = container;
     const sandbox = container.sandboxId && sandboxes.get(container.sandboxId);
     if (!sandbox) throw internal('no-sandbox', `container ${id} has no sandbox`, { id });
@@ -127,6 +129,7 @@ export class Membership {
         launcher.changeHosts(connected, { added: [endpoint], removed: [] }),
         hadResolver ? undefined : launcher.updateResolver(connected),
       ]);
+      if (network.name === defaultBridge) await links.follow(id);
       emitNetworkEvent(events, 'connect', network, connected);
     } catch (error) {
       // Whatever failed, the container is as it was.

@@ -36,7 +36,13 @@ function request(
       exposedPorts: [],
       ...config,
     },
-    host: { capAdd: [], capDrop: [], securityOpt: [], ...host },
+    host: {
+      networkMode: { kind: 'network', network: 'bridge' },
+      capAdd: [],
+      capDrop: [],
+      securityOpt: [],
+      ...host,
+    },
     networks,
   } as unknown as CreateRequest;
 }
@@ -87,6 +93,21 @@ describe('a new container', () => {
     ];
     for (const [bad, message] of refused)
       assert.throws(() => planContainer(bad, image), { kind: 'invalid', message });
+  });
+
+  it('takes links to networks of the users as settings of these, where they say nothing themselves', () => {
+    const none = { aliases: [], links: [], driverOptions: {}, gatewayPriority: 0 };
+    const linked = (network: string, links: string[]) =>
+      planContainer(
+        {
+          ...request({}, { networkMode: { kind: 'network', network } }, { [network]: { ...none, links } }),
+          links: ['db:store'],
+        },
+        image,
+      ).networks[network]?.links;
+    assert.deepEqual(linked('shop', []), ['db:store']);
+    assert.deepEqual(linked('shop', ['a:b']), ['a:b']);
+    assert.deepEqual(linked('bridge', []), []);
   });
 
   it('needs something to run', () => {

@@ -171,6 +171,7 @@ export class Networks {
     return {
       networks: this.list().flatMap((network) => toFirewallNetwork(network) ?? []),
       endpoints: this.endpoints.firewallEndpoints(),
+      links: this.endpoints.firewallLinks(),
       // A host that was no router before must not become one for others because containers need it.
       dropOtherForwarding: [
         ...(wasTurnedOn(4) ? ['ipv4' as const] : []),
