@@ -91,7 +91,7 @@ export { Nftables, type NftListing } from './nftables.ts';
 export { NftablesError } from './nftables-error.ts';
 export type * from './nftables-json.ts';
 export { PollThread, type Watch, type WatchHandlers, type WatchOptions } from './poll-thread.ts';
-export { copyDescriptor, isProcessAlive, openProcess, processStartTime } from './process.ts';
+export { copyDescriptor, isProcessAlive, isProcessEnding, openProcess, processStartTime } from './process.ts';
 export {
   acceptSeqpacket,
   closeFd,

@@ -1,6 +1,7 @@
 /** Further processes in running containers: made, started with a client at their streams or without, asked about. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isProcessEnding } from '@seaway/linux';
 import { conflict, messageOf, notFound } from '../base/errors.ts';
 import { type ContainerId, type ExecId, newId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
@@ -38,6 +39,8 @@ export interface ExecsParts {
 
 /** How long conmon may take to tell of the end of a process whose container is gone. */
 const END_PATIENCE_MS = 2_000;
+/** How often the container of a client that does not read is looked at. */
+const ENDING_LOOK_MS = 200;
 /** Exit code of a process that was killed, and of one whose end nobody saw. */
 const KILLED_EXIT_CODE = 137;
 const UNKNOWN_EXIT_CODE = 255;
@@ -62,6 +65,8 @@ export class Execs {
   readonly #parts: ExecsParts;
   readonly #records = new Map<ExecId, ExecRecord>();
   readonly #runs = new Map<ExecId, Run>();
+  /** Those whose clients have not taken what they got. */
+  readonly #watched = new Set<AttachSession>();
   readonly #unsubscribe: () => void;
 
   constructor(parts: ExecsParts) {
@@ -151,13 +156,35 @@ export class Execs {
     const exited = Promise.withResolvers<void>();
     const session = new AttachSession(
       {
-        onData: handlers.onData,
+        onData: (stream, data) => {
+          const taken = handlers.onData(stream, data);
+          if (taken) this.#watchOver(exec, session, taken);
+          return taken;
+        },
         // conmon tells the exit code before it hangs up, but the two ways here are not equally fast.
         onEnd: () => void exited.promise.then(() => handlers.onEnd()),
       },
       () => {},
     );
     return { session, begun: this.#run(exec, session, { size, isAttached: true, onExit: exited.resolve }) };
+  }
+
+  /**
+   * While a client does not take its output, conmon waits for it, and for nothing else: not for the process, which the
+   * kernel wants waited for before it lets the container's first process, that was killed, be gone.
+   */
+  #watchOver({ containerId }: ExecRecord, session: AttachSession, taken: Promise<void>): void {
+    if (this.#watched.has(session)) return;
+    this.#watched.add(session);
+    const timer = setInterval(() => {
+      const pid = this.#parts.registry.find(containerId)?.state.pid ?? 0;
+      if (isProcessEnding(pid)) session.release();
+    }, ENDING_LOOK_MS).unref();
+    const stop = () => {
+      clearInterval(timer);
+      this.#watched.delete(session);
+    };
+    taken.then(stop, stop);
   }
 
   /**
