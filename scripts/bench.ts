@@ -5,10 +5,11 @@
  *     npm run bench -- resolver   those that are named
  */
 import { existsSync } from 'node:fs';
+import { benchNetworks } from '../bench/networks.ts';
 import { benchResolver } from '../bench/resolver.ts';
 import { benchStartCost } from '../bench/start-cost.ts';
 
-const benchmarks = { 'start-cost': benchStartCost, resolver: benchResolver };
+const benchmarks = { 'start-cost': benchStartCost, networks: benchNetworks, resolver: benchResolver };
 
 const withDockerd = ['/usr/sbin/dockerd', '/usr/bin/dockerd'].some((path) => existsSync(path));
 if (!withDockerd)
