@@ -1,10 +1,20 @@
 /**
  * Runs the benchmarks, each of which prints its figures beside those of its peers in the same run.
+ *
+ *     npm run bench               all of them
+ *     npm run bench -- resolver   those that are named
  */
 import { existsSync } from 'node:fs';
+import { benchNetworks } from '../bench/networks.ts';
+import { benchResolver } from '../bench/resolver.ts';
 import { benchStartCost } from '../bench/start-cost.ts';
+
+const benchmarks = { 'start-cost': benchStartCost, networks: benchNetworks, resolver: benchResolver };
 
 const withDockerd = ['/usr/sbin/dockerd', '/usr/bin/dockerd'].some((path) => existsSync(path));
 if (!withDockerd)
   console.log("Debian's dockerd (package docker.io) is not installed: no comparison with it.");
-await benchStartCost(withDockerd);
+const chosen = process.argv.slice(2);
+for (const [name, bench] of Object.entries(benchmarks)) {
+  if (chosen.length === 0 || chosen.includes(name)) await bench(withDockerd);
+}

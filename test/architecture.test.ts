@@ -47,6 +47,8 @@ const forbidden: [file: string, specifier: string][] = [
   ['packages/engine/src/model/x.ts', 'node:fs'],
   ['packages/engine/src/runtime/spec/x.ts', 'node:child_process'],
   ['packages/engine/src/firewall/model.ts', '@seaway/linux'],
+  ['packages/engine/src/keeper/answer.ts', 'node:net'],
+  ['packages/engine/src/keeper/names.ts', '@seaway/linux'],
   ['packages/api/src/x.ts', '@seaway/linux'],
   ['packages/api/src/x.ts', 'node:sqlite'],
   ['packages/cli/src/commands/x.ts', '@seaway/engine'],

@@ -16,6 +16,10 @@ export interface AskOptions {
   /** @default 6000 */
   readonly timeoutMs?: number;
   readonly server?: string;
+  /** @default 53 */
+  readonly port?: number;
+  /** Over TCP: says at once that no more queries will come. */
+  readonly endsFirst?: boolean;
 }
 
 export type Reply = DecodedPacket & { readonly rcode: string };
@@ -51,7 +55,13 @@ export function dataOf(reply: Packet): string[] {
 export function exchange(
   namespace: string,
   messages: readonly Uint8Array[],
-  { overTcp = false, timeoutMs = 6000, server = resolverAddress }: AskOptions = {},
+  {
+    overTcp = false,
+    timeoutMs = 6000,
+    server = resolverAddress,
+    port = 53,
+    endsFirst = false,
+  }: AskOptions = {},
 ): Promise<Buffer[]> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer[]>();
   const replies: Buffer[] = [];
@@ -64,12 +74,12 @@ export function exchange(
   );
   const fd = runInNamespace(namespace, () => {
     const socket = openInetSocket(overTcp ? 'tcp' : 'udp', 'ipv4');
-    if (overTcp) startConnecting(socket.fd, server, 53);
+    if (overTcp) startConnecting(socket.fd, server, port);
     return socket.fd;
   });
   const close = overTcp
-    ? talkOverTcp(fd, messages, take, reject)
-    : talkOverUdp(fd, server, messages, take, reject);
+    ? talkOverTcp(fd, messages, endsFirst, take, reject)
+    : talkOverUdp(fd, { server, port }, messages, take, reject);
   return promise.finally(() => {
     clearTimeout(timer);
     close();
@@ -78,15 +88,15 @@ export function exchange(
 
 function talkOverUdp(
   fd: number,
-  server: string,
+  { server, port }: { readonly server: string; readonly port: number },
   messages: readonly Uint8Array[],
   take: (reply: Buffer) => void,
   fail: (error: Error) => void,
 ): () => void {
   const socket = createSocket('udp4').bind({ fd });
   socket.on('error', fail);
-  // Connected, so that only what comes from port 53 of the server is taken.
-  socket.connect(53, server, () => {
+  // Connected, so that only what comes from that port of the server is taken.
+  socket.connect(port, server, () => {
     for (const message of messages) socket.send(message);
   });
   socket.on('message', take);
@@ -96,6 +106,7 @@ function talkOverUdp(
 function talkOverTcp(
   fd: number,
   messages: readonly Uint8Array[],
+  endsFirst: boolean,
   take: (reply: Buffer) => void,
   fail: (error: Error) => void,
 ): () => void {
@@ -104,6 +115,7 @@ function talkOverTcp(
   socket.on('close', () => fail(new Error('the server closed the connection')));
   socket.on('data', framed(take));
   socket.write(Buffer.concat(messages.map((message) => frame(message))));
+  if (endsFirst) socket.end();
   return () => socket.destroy();
 }
 

@@ -9,6 +9,7 @@ import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { describeFailure, errorBody, MAX_JSON_BYTES } from './http/errors.ts';
 import { rememberUpgrade } from './http/hijack.ts';
 import { canonicalFields, type FieldSchema } from './http/json-fields.ts';
+import { foldContainerName } from './http/link-names.ts';
 import { checkVersion, MAX_API_VERSION, splitVersion } from './http/version.ts';
 import { containerRoutes } from './routes/containers.ts';
 import type { RouteContext } from './routes/context.ts';
@@ -49,7 +50,7 @@ export function buildApi(engine: Engine, options: ApiOptions): Api {
     rewriteUrl(request) {
       const { path, version } = splitVersion(request.url ?? '/');
       versions.set(request, version);
-      return path;
+      return foldContainerName(request.method ?? '', path);
     },
   });
 

@@ -10,6 +10,7 @@ import { Containers } from './containers/containers.ts';
 import { Execs } from './containers/execs.ts';
 import { Launcher } from './containers/launcher.ts';
 import { Lifecycle } from './containers/lifecycle.ts';
+import { Links } from './containers/links.ts';
 import { Membership } from './containers/membership.ts';
 import { Networking } from './containers/networking.ts';
 import { ContainerRegistry } from './containers/registry.ts';
@@ -143,8 +144,9 @@ export class Engine implements AsyncDisposable {
     const reservations = new Reservations(networks, sandboxes);
     const names = new Names({ store, endpoints, sandboxes, keeper, log }, { resolver: options.resolver });
     const networking = new Networking({ registry, networks, sandboxes, reservations, names, publishing });
+    const links = new Links({ registry, networks, log }, containersFolder);
     const launcher = new Launcher(
-      { registry, networking, networks, images, runtime, kernel, log },
+      { registry, networking, links, networks, images, runtime, kernel, log },
       {
         folder: containersFolder,
         cgroupParent: options.cgroupParent,
@@ -152,14 +154,15 @@ export class Engine implements AsyncDisposable {
         ...(options.hostGateway ? { hostGateway: options.hostGateway } : {}),
       },
     );
-    const shared = { registry, launcher, networking, networks, reservations, events, images };
+    const shared = { registry, launcher, networking, links, networks, reservations, events, images };
     const lifecycle = new Lifecycle({ ...shared, runtime, log });
     const membership = new Membership({ ...shared, lifecycle, sandboxes, names, publishing });
     const containers = new Containers({ ...shared, lifecycle, membership, names });
-    const execs = new Execs({ registry, launcher, runtime, events, log });
+    const execs = new Execs({ registry, launcher, links, runtime, events, log });
     undo.add('let go of execs', () => execs.close());
     await publishing.restore();
     await lifecycle.restore();
+    await links.restore();
     await sandboxes.sweep();
     await keeper.restore();
     await networks.removeUnclaimedLinks();

@@ -26,6 +26,7 @@ export {
   RouteMonitor,
   type RouteMonitorOptions,
 } from './netlink/monitor.ts';
+export { type PortRewrite, PortRewriter } from './netlink/port-rewriter.ts';
 export {
   type Address,
   type AddressFilter,
@@ -92,7 +93,7 @@ export { NftablesError } from './nftables-error.ts';
 export { RulesetGeneration } from './nftables-generation.ts';
 export type * from './nftables-json.ts';
 export { PollThread, type Watch, type WatchHandlers, type WatchOptions } from './poll-thread.ts';
-export { copyDescriptor, isProcessAlive, openProcess, processStartTime } from './process.ts';
+export { copyDescriptor, isProcessAlive, isProcessEnding, openProcess, processStartTime } from './process.ts';
 export {
   acceptSeqpacket,
   closeFd,

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { isProcessAlive, openProcess, parseProcessStat, processStartTime } from './process.ts';
+import {
+  isProcessAlive,
+  isProcessEnding,
+  openProcess,
+  parseProcessStat,
+  processStartTime,
+} from './process.ts';
 import { closeFd } from './seqpacket.ts';
 
 const fields = 'S 7 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 123456 1 1';
@@ -10,8 +16,13 @@ const fields = 'S 7 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 123456 1 1';
 test('fields are counted from the last parenthesis, whatever the command is called', () => {
   for (const command of ['node', 'a b', ') S 1 (', '((', 'x) R 9 9 9']) {
     const stat = parseProcessStat(`42 (${command}) ${fields}\n`);
-    assert.deepEqual(stat, { state: 'S', parentPid: 7, startTime: '123456' }, command);
+    assert.deepEqual(stat, { state: 'S', parentPid: 7, isEnding: false, startTime: '123456' }, command);
   }
+});
+
+test('a process that has begun to end says so', () => {
+  assert.ok(parseProcessStat('42 (sh) S 7 1 1 0 -1 4194564 1 2 3 4 5 6 7 8 20 0 1 0 123456 1 1').isEnding);
+  assert.ok(!isProcessEnding(process.pid));
 });
 
 test('what is no stat file is refused', () => {

@@ -28,6 +28,14 @@ export function isProcessAlive(pid: number): boolean {
 }
 
 /**
+ * Whether a process has begun to end and is not gone yet: the first one of a PID namespace stays so until all others in
+ * it were waited for by their parents. Source: linux/sched.h, PF_EXITING.
+ */
+export function isProcessEnding(pid: number): boolean {
+  return readStat(pid)?.isEnding ?? false;
+}
+
+/**
  * When the process started, in clock ticks since boot, as text; undefined when there is none.
  * A process id with the same start time is the same process: ids are reused, these pairs are not.
  */
@@ -40,9 +48,13 @@ export interface ProcessStat {
   /** One letter; `Z` is a zombie, `X` is dead. */
   readonly state: string;
   readonly parentPid: number;
+  /** PF_EXITING of field 9. */
+  readonly isEnding: boolean;
   /** Field 22. */
   readonly startTime: string;
 }
+
+const PF_EXITING = 0x4;
 
 /**
  * Parses the text of /proc/PID/stat (proc_pid_stat(5)). The command in field 2 may itself hold spaces and
@@ -58,7 +70,8 @@ export function parseProcessStat(text: string): ProcessStat {
   if (!text.includes(')') || state === undefined || startTime === undefined || !/^\d+$/.test(startTime)) {
     throw new SyntaxError('not the text of a stat file');
   }
-  return { state, parentPid: Number(parentPid), startTime };
+  const isEnding = (Number(fields[9 - 3]) & PF_EXITING) !== 0;
+  return { state, parentPid: Number(parentPid), isEnding, startTime };
 }
 
 function readStat(pid: number): ProcessStat | undefined {

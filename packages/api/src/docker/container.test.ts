@@ -80,6 +80,7 @@ describe('an entry of the list', () => {
     toDockerSummary(
       fakeEngine({ containers: [container], endpoints: [endpointRecord()] }),
       container,
+      [],
       NEWEST,
     );
 
@@ -360,6 +361,18 @@ const flat = {
   MacAddress: '02:42:ac:11:00:02',
 };
 const flatEmpty = { ...flat, EndpointID: '', Gateway: '', IPAddress: '', IPPrefixLen: 0, MacAddress: '' };
+
+test('links are shown by the names of both ends, those to removed containers not at all', () => {
+  const db = containerRecord({ id: '5'.repeat(64), name: 'db' });
+  const links = [
+    { target: db.id, alias: 'store' },
+    { target: '6'.repeat(64) as ContainerRecord['id'], alias: 'gone' },
+  ];
+  assert.deepEqual(inspect(containerRecord({ links }), NEWEST, [db]).HostConfig.Links, ['/db:/web/store']);
+  assert.equal(inspect(containerRecord({ links })).HostConfig.Links, null);
+  const entry = toDockerSummary(fakeEngine(), db, ['web/store'], NEWEST);
+  assert.deepEqual(entry.Names, ['/db', '/web/store']);
+});
 
 describe('the network settings', () => {
   test('of a running container on the default bridge', () => {

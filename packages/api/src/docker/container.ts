@@ -50,12 +50,17 @@ export function humanDuration(ms: number): string {
   return `${Math.floor(hours / 24 / 365)} years`;
 }
 
-/** One entry of GET /containers/json. */
-export function toDockerSummary(engine: Engine, container: ContainerRecord, version: ApiVersion) {
+/** One entry of GET /containers/json. @param linkNames the names PARENT/ALIAS that links give to it */
+export function toDockerSummary(
+  engine: Engine,
+  container: ContainerRecord,
+  linkNames: readonly string[],
+  version: ApiVersion,
+) {
   const image = engine.images.find(container.imageId);
   return {
     Id: container.id,
-    Names: [`/${container.name}`],
+    Names: [container.name, ...linkNames].map((name) => `/${name}`),
     // A name that means another image by now would mislead: then the id is shown.
     Image:
       engine.images.find(container.config.image)?.id === image?.id
@@ -125,7 +130,7 @@ export function toDockerInspect(engine: Engine, container: ContainerRecord, vers
     ProcessLabel: '',
     AppArmorProfile: '',
     ExecIDs: execIds(engine, container),
-    HostConfig: toDockerHostConfig(host),
+    HostConfig: { ...toDockerHostConfig(host), Links: toDockerLinks(engine, container) },
     GraphDriver: { Name: 'overlay2', Data: null },
     Mounts: toDockerMounts(container),
     Config: {
@@ -208,7 +213,6 @@ function toDockerHostConfig(host: HostConfig) {
     GroupAdd: host.groupAdd.length > 0 ? host.groupAdd : null,
     IpcMode: 'private',
     Cgroup: '',
-    Links: null,
     OomScoreAdj: host.oomScoreAdj,
     PidMode: '',
     Privileged: false,
@@ -239,6 +243,15 @@ function toDockerHostConfig(host: HostConfig) {
     PidsLimit: resources.pidsLimit ?? null,
     Ulimits: host.rlimits.map(({ name, soft, hard }) => ({ Name: name, Soft: soft, Hard: hard })),
   };
+}
+
+/** `/db:/web/database`: the other's name, and the one that the link gives to it. */
+function toDockerLinks(engine: Engine, { name, links = [] }: ContainerRecord): readonly string[] | null {
+  const texts = links.flatMap(({ target, alias }) => {
+    const other = engine.containers.find(target);
+    return other ? `/${other.name}:/${name}/${alias}` : [];
+  });
+  return texts.length > 0 ? texts : null;
 }
 
 /** Fields that older versions repeat for the endpoint on the default bridge. */

@@ -85,6 +85,7 @@ const plain = {
       portBindings: [],
       publishAllPorts: false,
     },
+    links: [],
     networks: { bridge: { aliases: [], links: [], driverOptions: {}, gatewayPriority: 0 } },
   },
   warnings: [],
@@ -486,6 +487,11 @@ describe('networks', () => {
     });
   });
 
+  test('links are passed on as they are', () => {
+    const { request } = fromDockerCreate({ Image: 'i', HostConfig: { Links: ['db:store'] } }, undefined, 148);
+    assert.deepEqual(request.links, ['db:store']);
+  });
+
   test('before 1.48 there is no priority', () => {
     assert.deepEqual(networksOf('shop', { shop: { GwPriority: 5 } }, 147), { shop: none });
   });
@@ -562,7 +568,6 @@ const asking: Readonly<Record<string, readonly [body: CreateContainerBody, what:
     { HostConfig: { RestartPolicy: { Name: 'always' } } },
     "the restart policy 'always'",
   ],
-  'HostConfig.Links': [{ HostConfig: { Links: ['a:b'] } }, 'linking containers'],
   'HostConfig.Privileged': [{ HostConfig: { Privileged: true } }, 'a privileged container'],
   'HostConfig.Init': [{ HostConfig: { Init: true } }, 'an init process'],
   'HostConfig.Binds': [

@@ -79,6 +79,7 @@ export function fromDockerCreate(
     ...(name ? { name: name.replace(/^\//, '') } : {}),
     config: parseConfig(body, exposedPorts),
     host,
+    links: docker.Links ?? [],
     networks: withMacAddress(parseNetworks(body, host, version), host, body.MacAddress ?? ''),
   };
   return { request, warnings };

@@ -46,7 +46,6 @@ function isSet(value: unknown): boolean {
 /** In the order in which they are looked at. */
 export const refusedOptions: readonly RefusedOption[] = [
   unlessOneOf('HostConfig.RestartPolicy', ['no'], (host) => host.RestartPolicy?.Name, 'the restart policy'),
-  whenSet('HostConfig.Links', (_, host) => host.Links, 'linking containers'),
   whenSet('HostConfig.Privileged', (_, host) => host.Privileged, 'a privileged container'),
   whenSet('HostConfig.Init', (_, host) => host.Init, 'an init process'),
   {

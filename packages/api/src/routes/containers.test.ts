@@ -294,7 +294,6 @@ describe('operations', () => {
         'POST',
       );
     }
-    await refuses('/containers/web?link=1', 404, 'Cannot get parent / for link web', 'DELETE');
     await refuses('/containers/nope/json', 404, 'No such container: nope');
   });
 });

@@ -5,7 +5,6 @@ import {
   formatContainerPort,
   invalid,
   isRunning,
-  notFound,
   parseContainerPorts,
   type WaitCondition,
 } from '@seaway/engine';
@@ -71,6 +70,7 @@ export function containerRoutes(app: RouteApp, { engine }: RouteContext): void {
     checkFilters(filters);
     const limit = queryInteger(query, 'limit') ?? 0;
     const showAll = queryFlag(query, 'all') || limit > 0 || filters.has('status') || filters.has('exited');
+    const linkNames = containers.linkNames();
     const newestFirst = containers.list().sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
     const isBetween = betweenReferences(engine, filters, newestFirst);
     const wanted = newestFirst.filter(
@@ -79,7 +79,9 @@ export function containerRoutes(app: RouteApp, { engine }: RouteContext): void {
     );
     return wanted
       .slice(0, limit > 0 ? limit : undefined)
-      .map((container) => toDockerSummary(engine, container, request.apiVersion));
+      .map((container) =>
+        toDockerSummary(engine, container, linkNames.get(container.id) ?? [], request.apiVersion),
+      );
   });
 
   app.get<ById>('/containers/:id/json', async (request) =>
@@ -119,9 +121,8 @@ export function containerRoutes(app: RouteApp, { engine }: RouteContext): void {
 
   app.delete<ById>('/containers/:id', async (request, reply) => {
     const query = request.query as Query;
-    if (queryFlag(query, 'link'))
-      throw notFound('link-not-found', `Cannot get parent / for link ${request.params.id}`);
-    await containers.remove(request.params.id, { force: queryFlag(query, 'force') });
+    if (queryFlag(query, 'link')) await containers.unlink(request.params.id);
+    else await containers.remove(request.params.id, { force: queryFlag(query, 'force') });
     return reply.code(204).send();
   });
 

@@ -43,7 +43,7 @@ export async function runInForeground(
   const started = client.text('POST', `/containers/${segment(id)}/start`);
   if (options.proxySignals) cleanUp.defer(proxySignals(context, id, started));
   await started;
-  if (options.tty) cleanUp.defer(followSize(context, id));
+  if (options.tty) cleanUp.defer(followSize(context, `/containers/${segment(id)}/resize`));
   const detached = options.attachStdin ? sendInput(context, connection, options.tty, cleanUp) : never;
 
   const ended = await Promise.race([output.then(() => 'ended' as const), detached]);
@@ -56,10 +56,12 @@ const never = new Promise<never>(() => {});
 
 function attach(client: Client, id: string, options: ForegroundOptions): Promise<UpgradedConnection> {
   return client.upgrade(`/containers/${segment(id)}/attach`, {
-    stream: true,
-    stdin: options.attachStdin || undefined,
-    stdout: options.attachStdout || undefined,
-    stderr: options.attachStderr || undefined,
+    query: {
+      stream: true,
+      stdin: options.attachStdin || undefined,
+      stdout: options.attachStdout || undefined,
+      stderr: options.attachStderr || undefined,
+    },
   });
 }
 
@@ -67,7 +69,7 @@ function attach(client: Client, id: string, options: ForegroundOptions): Promise
  * Copies the container's output. An engine may close the connection with input unread, which looks like a broken
  * one; whether the daemon is still there shows in the answer to wait.
  */
-async function copyAttached(
+export async function copyAttached(
   connection: UpgradedConnection,
   tty: boolean,
   { terminal }: Context,
@@ -89,14 +91,14 @@ function proxySignals(context: Context, id: string, started: Promise<unknown>): 
   });
 }
 
-/** Tells the container's terminal the size of ours, now and at every change. Returns how to stop. */
-function followSize(context: Context, id: string): () => void {
+/** Tells the terminal behind `path` the size of ours, now and at every change. Returns how to stop. */
+export function followSize(context: Context, path: string): () => void {
   const send = () => {
     const size = context.terminal.size();
     if (size === undefined || size.rows === 0 || size.columns === 0) return;
     context.client
-      .text('POST', `/containers/${segment(id)}/resize`, { query: { h: size.rows, w: size.columns } })
-      // A container that has already ended has no size; the next change tries again.
+      .text('POST', path, { query: { h: size.rows, w: size.columns } })
+      // A process that has already ended has no size; the next change tries again.
       .catch(() => {});
   };
   send();
@@ -107,7 +109,7 @@ function followSize(context: Context, id: string): () => void {
  * Sends our input to the container and closes its input when ours ends. Resolves only when the user types the
  * keys that detach.
  */
-function sendInput(
+export function sendInput(
   context: Context,
   { socket }: UpgradedConnection,
   tty: boolean,

@@ -98,7 +98,9 @@ test('an upgrade hands over the connection with the bytes that came along', asyn
   daemon.onUpgrade = (socket) => {
     socket.end('HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\nfirst output');
   };
-  const { socket, multiplexed } = await connect(daemon).upgrade('/containers/a/attach', { stream: true });
+  const { socket, multiplexed } = await connect(daemon).upgrade('/containers/a/attach', {
+    query: { stream: true },
+  });
   assert.equal(await text(socket), 'first output');
   assert.equal(multiplexed, undefined);
   assert.deepEqual(daemon.requests, ['POST /containers/a/attach?stream=1']);

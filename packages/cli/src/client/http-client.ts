@@ -24,6 +24,9 @@ export interface RequestInit {
   readonly upload?: Readable;
 }
 
+/** What a request for a connection of one's own may carry. */
+export type UpgradeInit = Pick<RequestInit, 'query' | 'body'>;
+
 /** A connection taken over after `101 Switching Protocols`. */
 export interface UpgradedConnection {
   readonly socket: Socket;
@@ -103,14 +106,20 @@ export class Client {
   }
 
   /**
-   * Asks the daemon to hand over the connection (`Upgrade: tcp`), as attach needs. Every call opens a
+   * Asks the daemon to hand over the connection (`Upgrade: tcp`), as attach and exec need. Every call opens a
    * connection of its own.
    * @throws DaemonError for any answer but 101, ConnectionError when none came.
    */
-  async upgrade(path: string, query: Query): Promise<UpgradedConnection> {
+  async upgrade(path: string, init: UpgradeInit = {}): Promise<UpgradedConnection> {
     const { promise, resolve, reject } = Promise.withResolvers<UpgradedConnection>();
-    const call = this.#request('POST', `${path}${formatQuery(query)}`, {
-      headers: { Connection: 'Upgrade', Upgrade: 'tcp', 'Content-Length': '0' },
+    const payload = init.body === undefined ? '' : JSON.stringify(init.body);
+    const call = this.#request('POST', `${path}${formatQuery(init.query)}`, {
+      headers: {
+        Connection: 'Upgrade',
+        Upgrade: 'tcp',
+        'Content-Length': Buffer.byteLength(payload),
+        ...(payload === '' ? {} : { 'Content-Type': 'application/json' }),
+      },
       agent: false,
     });
     call.on('upgrade', (answer: IncomingMessage, socket: Socket, head: Buffer) => {
@@ -125,7 +134,7 @@ export class Client {
       }, reject);
     });
     call.on('error', (error: NodeJS.ErrnoException) => reject(this.#failure(error)));
-    call.end();
+    call.end(payload);
     return promise;
   }
 

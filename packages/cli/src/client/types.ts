@@ -47,6 +47,31 @@ export interface CreateAnswer {
   Warnings: string[] | null;
 }
 
+export interface ExecRequest {
+  AttachStdin: boolean;
+  AttachStdout: boolean;
+  AttachStderr: boolean;
+  Tty: boolean;
+  Cmd: string[];
+  Env: string[];
+  Privileged: boolean;
+  User: string;
+  WorkingDir: string;
+  /** Rows and columns. */
+  ConsoleSize?: [number, number];
+}
+
+export interface ExecStart {
+  Detach: boolean;
+  Tty: boolean;
+  ConsoleSize?: [number, number];
+}
+
+export interface ExecDetails {
+  /** Null while it runs. */
+  ExitCode: number | null;
+}
+
 export interface WaitAnswer {
   StatusCode: number;
   Error?: { Message: string } | null;

@@ -1,10 +1,8 @@
 /** The options that `run` and `create` share, and how they become the API's create request. */
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import type { Command } from 'commander';
-import { CliError, exitCodes } from '../cli-error.ts';
 import type { CreateRequest } from '../client/types.ts';
-import { type Environment, parseEnvFile, resolveEnv } from './env-options.ts';
+import { checkEnv, type Environment, readEnv, readTextFile } from './env-options.ts';
 import { addFlag, addList, addValue, parseInteger } from './flags.ts';
 import { checkLabel, readPairs } from './pairs.ts';
 import { parseExpose, parsePublish, portFields } from './port-specs.ts';
@@ -145,33 +143,12 @@ function attachedStreams(options: CreateOptions): Record<'stdin' | 'stdout' | 's
   };
 }
 
-function readEnv(options: CreateOptions, env: Environment, readFile: (path: string) => string): string[] {
-  const fromFiles = (options.envFile ?? []).flatMap((path) => {
-    try {
-      return parseEnvFile(readFile(path), env);
-    } catch (cause) {
-      const message = `invalid env file (${path}): ${(cause as Error).message}`;
-      throw new CliError(message, { exitCode: exitCodes.daemon, cause });
-    }
-  });
-  return [...fromFiles, ...resolveEnv(options.env ?? [], env)];
-}
-
-function readTextFile(path: string): string {
-  return readFileSync(path, 'utf8');
-}
-
 /** A check that the text can be read; it stays as the user wrote it. */
 function checked(parse: (text: string) => unknown): (text: string) => string {
   return (text) => {
     parse(text);
     return text;
   };
-}
-
-function checkEnv(variable: string): string {
-  if (variable === '' || variable.startsWith('=')) throw new Error('an environment variable needs a name');
-  return variable;
 }
 
 function checkNetwork(network: string): string {

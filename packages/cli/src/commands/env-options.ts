@@ -1,6 +1,14 @@
 /** Environment variables from `-e` and `--env-file`. */
 
+import { readFileSync } from 'node:fs';
+import { CliError, exitCodes } from '../cli-error.ts';
+
 export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface EnvOptions {
+  env?: string[];
+  envFile?: string[];
+}
 
 /** Completes variables given by name alone from our own environment; those we do not have are left out. */
 export function resolveEnv(variables: readonly string[], env: Environment): string[] {
@@ -28,4 +36,35 @@ export function parseEnvFile(text: string, env: Environment): string[] {
     if (/\s/.test(name)) throw new Error(`variable '${name}' contains whitespaces`);
   }
   return resolveEnv(lines, env);
+}
+
+/**
+ * What `-e` and `--env-file` say together.
+ * @param readFile reads an environment file
+ * @throws CliError when one is missing or malformed
+ */
+export function readEnv(
+  options: EnvOptions,
+  env: Environment,
+  readFile: (path: string) => string = readTextFile,
+): string[] {
+  const fromFiles = (options.envFile ?? []).flatMap((path) => {
+    try {
+      return parseEnvFile(readFile(path), env);
+    } catch (cause) {
+      const message = `invalid env file (${path}): ${(cause as Error).message}`;
+      throw new CliError(message, { exitCode: exitCodes.daemon, cause });
+    }
+  });
+  return [...fromFiles, ...resolveEnv(options.env ?? [], env)];
+}
+
+export function readTextFile(path: string): string {
+  return readFileSync(path, 'utf8');
+}
+
+/** @throws Error for a variable without a name */
+export function checkEnv(variable: string): string {
+  if (variable === '' || variable.startsWith('=')) throw new Error('an environment variable needs a name');
+  return variable;
 }

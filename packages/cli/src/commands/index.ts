@@ -11,6 +11,7 @@ export const commandTable: Readonly<Record<string, CommandEntry>> = {
   run: { summary: 'Create a container and start it', load: () => import('./run.ts') },
   create: { summary: 'Create a container without starting it', load: () => import('./create.ts') },
   start: { summary: 'Start containers that exist', load: () => import('./start.ts') },
+  exec: { summary: 'Run a command in a running container', load: () => import('./exec.ts') },
   ps: { summary: 'List containers', load: () => import('./ps.ts') },
   port: { summary: "Show where the host answers for a container's ports", load: () => import('./port.ts') },
   logs: { summary: 'Show what a container has written', load: () => import('./logs.ts') },

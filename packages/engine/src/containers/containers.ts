@@ -24,9 +24,10 @@ import { emitContainerEvent } from './container-events.ts';
 import { signalContainer } from './container-process.ts';
 import type { Launcher } from './launcher.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import type { Links } from './links.ts';
 import type { Membership } from './membership.ts';
 import type { Networking } from './networking.ts';
-import { type CreateRequest, planContainer } from './plan-container.ts';
+import { type CreateRequest, hasLegacyLinks, planContainer } from './plan-container.ts';
 import type { ContainerRegistry } from './registry.ts';
 import { parseSignal } from './signals.ts';
 import type { WaitResult } from './waiters.ts';
@@ -39,6 +40,7 @@ export interface ContainersParts {
   readonly launcher: Launcher;
   readonly networking: Networking;
   readonly membership: Membership;
+  readonly links: Links;
   readonly networks: Networks;
   readonly reservations: Reservations;
   readonly names: Names;
@@ -61,9 +63,23 @@ export class Containers {
     return this.#parts.registry.list();
   }
 
+  find(id: ContainerId): ContainerRecord | undefined {
+    return this.#parts.registry.find(id);
+  }
+
   /** @throws notFound, invalid when a prefix fits several */
   resolve(reference: string): ContainerRecord {
     return this.#parts.registry.resolve(reference);
+  }
+
+  /** The names PARENT/ALIAS that links give to containers. */
+  linkNames(): ReadonlyMap<ContainerId, readonly string[]> {
+    return this.#parts.registry.linkNames();
+  }
+
+  /** Drops one link, named PARENT/ALIAS; see {@link Links.unlink}. */
+  unlink(name: string): Promise<void> {
+    return this.#parts.links.unlink(name);
   }
 
   /** Paths of the files that the container sees as its own network files. */
@@ -90,8 +106,10 @@ export class Containers {
     const id = newId<ContainerId>();
     const name = registry.claimName(request.name, id);
     try {
+      const links = hasLegacyLinks(planned.host) ? this.#parts.links.resolve(request.links ?? []) : [];
       // The record comes first, and in one go with the look at the image: from then on that is in use.
-      const container = registry.put({ ...planned, id, name, host: this.#resolveJoined(planned.host) });
+      const host = this.#resolveJoined(planned.host);
+      const container = registry.put({ ...planned, id, name, host, ...(links.length > 0 ? { links } : {}) });
       this.#parts.reservations.update(container);
       await mkdir(launcher.folder(id), { recursive: true, mode: 0o710 });
       emitContainerEvent(events, 'create', container);

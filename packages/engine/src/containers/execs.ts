@@ -1,6 +1,7 @@
 /** Further processes in running containers: made, started with a client at their streams or without, asked about. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isProcessEnding } from '@seaway/linux';
 import { conflict, messageOf, notFound } from '../base/errors.ts';
 import { type ContainerId, type ExecId, newId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
@@ -23,12 +24,14 @@ import {
   type TerminalSize,
 } from './exec-record.ts';
 import type { Launcher } from './launcher.ts';
+import type { Links } from './links.ts';
 import type { ContainerRegistry } from './registry.ts';
 import { findIdentity, grantableCapabilities } from './spec-input.ts';
 
 export interface ExecsParts {
   readonly registry: ContainerRegistry;
   readonly launcher: Launcher;
+  readonly links: Links;
   readonly runtime: Runtime;
   readonly events: Events;
   readonly log: Log;
@@ -36,6 +39,8 @@ export interface ExecsParts {
 
 /** How long conmon may take to tell of the end of a process whose container is gone. */
 const END_PATIENCE_MS = 2_000;
+/** How often the container of a client that does not read is looked at. */
+const ENDING_LOOK_MS = 200;
 /** Exit code of a process that was killed, and of one whose end nobody saw. */
 const KILLED_EXIT_CODE = 137;
 const UNKNOWN_EXIT_CODE = 255;
@@ -60,6 +65,8 @@ export class Execs {
   readonly #parts: ExecsParts;
   readonly #records = new Map<ExecId, ExecRecord>();
   readonly #runs = new Map<ExecId, Run>();
+  /** Those whose clients have not taken what they got. */
+  readonly #watched = new Set<AttachSession>();
   readonly #unsubscribe: () => void;
 
   constructor(parts: ExecsParts) {
@@ -149,13 +156,35 @@ export class Execs {
     const exited = Promise.withResolvers<void>();
     const session = new AttachSession(
       {
-        onData: handlers.onData,
+        onData: (stream, data) => {
+          const taken = handlers.onData(stream, data);
+          if (taken) this.#watchOver(exec, session, taken);
+          return taken;
+        },
         // conmon tells the exit code before it hangs up, but the two ways here are not equally fast.
         onEnd: () => void exited.promise.then(() => handlers.onEnd()),
       },
       () => {},
     );
     return { session, begun: this.#run(exec, session, { size, isAttached: true, onExit: exited.resolve }) };
+  }
+
+  /**
+   * While a client does not take its output, conmon waits for it, and for nothing else: not for the process, which the
+   * kernel wants waited for before it lets the container's first process, that was killed, be gone.
+   */
+  #watchOver({ containerId }: ExecRecord, session: AttachSession, taken: Promise<void>): void {
+    if (this.#watched.has(session)) return;
+    this.#watched.add(session);
+    const timer = setInterval(() => {
+      const pid = this.#parts.registry.find(containerId)?.state.pid ?? 0;
+      if (isProcessEnding(pid)) session.release();
+    }, ENDING_LOOK_MS).unref();
+    const stop = () => {
+      clearInterval(timer);
+      this.#watched.delete(session);
+    };
+    taken.then(stop, stop);
   }
 
   /**
@@ -211,9 +240,10 @@ export class Execs {
   /** What is run, by the configuration that the container was made with and its account files as they are now. */
   async #process(
     request: ExecRequest,
-    { id, config, host }: ContainerRecord,
+    container: ContainerRecord,
     size: TerminalSize | undefined,
   ): Promise<OciProcess> {
+    const { id, config, host } = container;
     const folder = this.#parts.launcher.folder(id);
     const [spec, user] = await Promise.all([
       readFile(join(folder, 'config.json'), 'utf8').then((text) => JSON.parse(text) as OciSpec),
@@ -221,7 +251,7 @@ export class Execs {
     ]);
     return execProcess({
       container: spec.process,
-      containerEnv: config.env,
+      containerEnv: [...this.#parts.links.environment(container), ...config.env],
       args: request.command,
       env: request.env,
       cwd: request.workingDir,

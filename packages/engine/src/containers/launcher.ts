@@ -21,12 +21,14 @@ import type { ResolverOverrides } from '../model/network-files.ts';
 import type { Networks } from '../networks/networks.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { buildOciSpec } from '../runtime/spec/oci-spec.ts';
+import type { Links } from './links.ts';
 import type { Networking, Placement } from './networking.ts';
 import type { ContainerRegistry } from './registry.ts';
 import {
   changeHostsFile,
   effectiveHostname,
   type FileFacts,
+  ownAddresses,
   sandboxFiles,
   updateResolvConf,
   writeSandboxFiles,
@@ -36,6 +38,7 @@ import { specInput } from './spec-input.ts';
 export interface LauncherParts {
   readonly registry: ContainerRegistry;
   readonly networking: Networking;
+  readonly links: Links;
   readonly networks: Networks;
   readonly images: ImageStore;
   readonly runtime: Runtime;
@@ -84,7 +87,7 @@ export class Launcher {
    * @returns the record, committed as running
    */
   async launch(container: ContainerRecord, beforeStart: (bundle: string) => void): Promise<ContainerRecord> {
-    const { registry, runtime, networking, log } = this.#parts;
+    const { registry, runtime, networking, links, log } = this.#parts;
     const { id } = container;
     const folder = this.folder(id);
     // A crash may have come between record and folder, or a failure have kept what runc knows of an earlier life.
@@ -94,6 +97,8 @@ export class Launcher {
     undo.add('release network', () => this.#releaseNetwork(id));
     undo.add('forget placement', () => void registry.update(id, { sandboxId: undefined }));
     const { placement, placed } = networking.place(container);
+    links.check(placed);
+    const linkEnvironment = links.environment(placed);
 
     undo.add('unmount root filesystem', () => this.#unmount(id));
     undo.add('delete processes', () => runtime.delete(id));
@@ -108,7 +113,7 @@ export class Launcher {
         stdin: container.config.openStdin,
         keepStdinOpen: !container.config.stdinOnce,
       },
-      this.#prepare(placed, placement),
+      this.#prepare(placed, placement, linkEnvironment),
     );
     beforeStart(folder);
     const startTime = processStartTime(pid);
@@ -128,10 +133,14 @@ export class Launcher {
   }
 
   /** Namespace and interfaces, root filesystem and configuration, and files, side by side. */
-  async #prepare(container: ContainerRecord, placement: Placement): Promise<void> {
+  async #prepare(
+    container: ContainerRecord,
+    placement: Placement,
+    linkEnvironment: readonly string[],
+  ): Promise<void> {
     await allOrFirstError([
       this.#parts.networking.plumb(container.id, placement),
-      this.#mountRootfs(container).then(() => this.#writeSpec(container, placement)),
+      this.#mountRootfs(container).then(() => this.#writeSpec(container, placement, linkEnvironment)),
       this.#writeFiles(container, placement),
     ]);
   }
@@ -185,6 +194,7 @@ export class Launcher {
     return {
       container,
       addresses: ownAddresses(networks.endpointsOfContainer(container.id)),
+      links: () => this.#parts.links.hostsEntries(container),
       ipv6,
       hostGateway: this.#options.hostGateway ?? networks.hostAddress(),
       daemonResolver: this.#options.resolver,
@@ -209,7 +219,11 @@ export class Launcher {
     await updateResolvConf(this.folder(container.id), this.#fileFacts(container, ipv6));
   }
 
-  async #writeSpec(container: ContainerRecord, placement: Placement): Promise<void> {
+  async #writeSpec(
+    container: ContainerRecord,
+    placement: Placement,
+    linkEnvironment: readonly string[],
+  ): Promise<void> {
     const folder = this.folder(container.id);
     const spec = buildOciSpec(
       await specInput({
@@ -218,6 +232,7 @@ export class Launcher {
         namespace: container.sandboxId && this.#parts.networking.namespaceOf(container),
         ownsNetwork: placement.kind === 'own',
         files: this.filesOf(container),
+        linkEnvironment,
         ...(placement.kind === 'joined' ? { hostname: this.#hostnameOf(placement.owner) } : {}),
         cgroupParent: this.#options.cgroupParent,
         cgroupVersion: this.#cgroupVersion,
@@ -268,10 +283,6 @@ export class Launcher {
       );
     }
   }
-}
-
-function ownAddresses(endpoints: readonly EndpointRecord[]): string[] {
-  return endpoints.flatMap(({ ipv4Address, ipv6Address }) => [ipv4Address ?? [], ipv6Address ?? []].flat());
 }
 
 /** Not `recursive`: with that, Node calls a read-only file system "no such file or directory". */

@@ -21,6 +21,7 @@ import { AttachStreams } from './attach-streams.ts';
 import { emitContainerEvent, emitNetworkEvent } from './container-events.ts';
 import { isStillAlive } from './container-process.ts';
 import type { Launcher } from './launcher.ts';
+import type { Links } from './links.ts';
 import type { Networking } from './networking.ts';
 import type { ContainerRegistry } from './registry.ts';
 import { Waiters } from './waiters.ts';
@@ -29,6 +30,7 @@ export interface LifecycleParts {
   readonly registry: ContainerRegistry;
   readonly launcher: Launcher;
   readonly networking: Networking;
+  readonly links: Links;
   readonly networks: Networks;
   readonly reservations: Reservations;
   readonly images: ImageStore;
@@ -126,7 +128,7 @@ export class Lifecycle {
   }
 
   async #start(id: ContainerId): Promise<void> {
-    const { registry, launcher, events } = this.#parts;
+    const { registry, launcher, links, events } = this.#parts;
     const container = registry.get(id);
     if (isRunning(container)) throw notModified('already-running', `container ${id} is already running`);
     if (container.removing) {
@@ -136,6 +138,7 @@ export class Lifecycle {
       const running = await launcher.launch(container, (bundle) =>
         this.attachStreams.connectWaiting(id, bundle),
       );
+      await links.follow(id);
       for (const network of this.#networksOf(id)) emitNetworkEvent(events, 'connect', network, running);
       emitContainerEvent(events, 'start', running);
     } catch (error) {
@@ -239,11 +242,12 @@ export class Lifecycle {
   }
 
   async #remove(id: ContainerId): Promise<void> {
-    const { registry, launcher, events } = this.#parts;
+    const { registry, launcher, links, events } = this.#parts;
     const container = registry.get(id);
     if (!container.removing) registry.update(id, { removing: true });
     await launcher.deleteFolder(id);
     this.#parts.reservations.dropAll(container);
+    await links.dropTarget(id);
     registry.delete(id);
     await this.collectImages();
     emitContainerEvent(events, 'destroy', container);

@@ -8,7 +8,7 @@ import type { ContainerId } from '../base/ids.ts';
 import type { Events } from '../events.ts';
 import { type ContainerRecord, type EndpointSettings, isRunning } from '../model/container.ts';
 import { checkEndpointSettings } from '../model/create-rules.ts';
-import { type EndpointRecord, isUserDefined, type NetworkRecord } from '../model/network.ts';
+import { defaultBridge, type EndpointRecord, isUserDefined, type NetworkRecord } from '../model/network.ts';
 import type { Names } from '../networks/names.ts';
 import type { Networks } from '../networks/networks.ts';
 import type { Reservations } from '../networks/reservations.ts';
@@ -17,6 +17,7 @@ import type { Publishing } from '../publishing/publishing.ts';
 import { emitNetworkEvent } from './container-events.ts';
 import type { Launcher } from './launcher.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import type { Links } from './links.ts';
 import type { Networking } from './networking.ts';
 import type { ContainerRegistry } from './registry.ts';
 
@@ -24,6 +25,7 @@ export interface MembershipParts {
   readonly registry: ContainerRegistry;
   readonly lifecycle: Lifecycle;
   readonly launcher: Launcher;
+  readonly links: Links;
   readonly networking: Networking;
   readonly networks: Networks;
   readonly sandboxes: Sandboxes;
@@ -58,7 +60,7 @@ export class Membership {
 
   async #connect(reference: string, id: ContainerId, settings: EndpointSettings): Promise<void> {
     const container = this.#available(id);
-    const network = this.#networkFor(container, reference);
+    const network = this.#networkFor(reference, { mayBeMissing: !isRunning(container) });
     const name = network?.name ?? reference;
     checkCompanions(container, name);
     checkEndpointSettings(name, settings, 'connect');
@@ -83,12 +85,15 @@ export class Membership {
   }
 
   /** Undefined for a network that does not exist yet, which is fine as long as the container stands still. */
-  #networkFor(container: ContainerRecord, reference: string): NetworkRecord | undefined {
+  #networkFor(
+    reference: string,
+    { mayBeMissing }: { readonly mayBeMissing: boolean },
+  ): NetworkRecord | undefined {
     try {
       return this.#parts.networks.resolve(reference, 'connect');
     } catch (error) {
       const isMissing = error instanceof EngineError && error.kind === 'notFound';
-      if (isMissing && !isRunning(container)) return undefined;
+      if (isMissing && mayBeMissing) return undefined;
       throw error;
     }
   }
@@ -111,7 +116,7 @@ export class Membership {
     network: NetworkRecord,
     settings: EndpointSettings,
   ): Promise<void> {
-    const { networking, sandboxes, networks, registry, names, launcher, events } = this.#parts;
+    const { networking, sandboxes, networks, registry, names, launcher, links, events } = this.#parts;
     const { id } = container;
     const sandbox = container.sandboxId && sandboxes.get(container.sandboxId);
     if (!sandbox) throw internal('no-sandbox', `container ${id} has no sandbox`, { id });
@@ -128,6 +133,7 @@ export class Membership {
         hadResolver ? undefined : launcher.updateResolver(connected),
       ]);
       await this.#parts.publishing.follow(connected, before);
+      if (network.name === defaultBridge) await links.follow(id);
       emitNetworkEvent(events, 'connect', network, connected);
     } catch (error) {
       // Whatever failed, the container is as it was.
@@ -153,7 +159,7 @@ export class Membership {
       if (!force) throw notFound('container-not-found', `No such container: ${container}`, { container });
       return this.#disconnectStale(network, container);
     }
-    await this.#parts.lifecycle.exclusively(found.id, () => this.#disconnect(network, found.id));
+    await this.#parts.lifecycle.exclusively(found.id, () => this.#disconnect(network, found.id, force));
   }
 
   #find(reference: string): ContainerRecord | undefined {
@@ -175,9 +181,9 @@ export class Membership {
     networks.endpoints.removeInterface(endpoint);
   }
 
-  async #disconnect(reference: string, id: ContainerId): Promise<void> {
+  async #disconnect(reference: string, id: ContainerId, force: boolean): Promise<void> {
     const container = this.#available(id);
-    const network = this.#networkFor(container, reference);
+    const network = this.#networkFor(reference, { mayBeMissing: force || !isRunning(container) });
     const isHost = network?.driver === 'host';
     if (isHost && container.host.networkMode.kind === 'host') {
       throw invalid(
@@ -185,7 +191,7 @@ export class Membership {
         'cannot disconnect container from host network - container was created in host network mode',
       );
     }
-    if (isRunning(container)) await this.#disconnectRunning(container, network!);
+    if (isRunning(container) && network) await this.#disconnectRunning(container, network);
     else this.#forget(container, network, reference);
   }
 

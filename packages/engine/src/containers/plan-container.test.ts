@@ -102,6 +102,21 @@ describe('a new container', () => {
       assert.throws(() => planContainer(bad, image), { kind: 'invalid', message });
   });
 
+  it('takes links to networks of the users as settings of these, where they say nothing themselves', () => {
+    const none = { aliases: [], links: [], driverOptions: {}, gatewayPriority: 0 };
+    const linked = (network: string, links: string[]) =>
+      planContainer(
+        {
+          ...request({}, { networkMode: { kind: 'network', network } }, { [network]: { ...none, links } }),
+          links: ['db:store'],
+        },
+        image,
+      ).networks[network]?.links;
+    assert.deepEqual(linked('shop', []), ['db:store']);
+    assert.deepEqual(linked('shop', ['a:b']), ['a:b']);
+    assert.deepEqual(linked('bridge', []), []);
+  });
+
   it('needs something to run', () => {
     const empty = { ...image, config: { ...image.config, cmd: null, entrypoint: null } };
     assert.throws(() => planContainer(request(), empty), {

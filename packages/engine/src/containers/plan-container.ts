@@ -12,6 +12,7 @@ import {
 } from '../model/container.ts';
 import { checkEndpointSettings } from '../model/create-rules.ts';
 import type { ImageRecord } from '../model/image.ts';
+import { defaultBridge } from '../model/network.ts';
 import { formatContainerPort } from '../model/ports.ts';
 import { resolveCommand } from '../runtime/spec/command.ts';
 import { parseSignal } from './signals.ts';
@@ -23,6 +24,8 @@ export interface CreateRequest {
   readonly config: Omit<ContainerConfig, 'stopSignal'> & { readonly stopSignal?: string };
   readonly host: HostConfig;
   readonly networks: Readonly<Record<string, EndpointSettings>>;
+  /** `NAME:ALIAS`; on a network of the users' they are links of that. @default none */
+  readonly links?: readonly string[];
 }
 
 /** The record of a new container, but for its id and name. @throws invalid for options that cannot be */
@@ -42,7 +45,8 @@ export function planContainer(
   parseSecurityOptions(host.securityOpt);
   const stopSignal = config.stopSignal || image.config.stopSignal || 'SIGTERM';
   parseSignal(stopSignal);
-  const networks = host.networkMode.kind === 'network' ? given : onlyNetwork(host.networkMode);
+  const networks =
+    host.networkMode.kind === 'network' ? withLinks(given, request) : onlyNetwork(host.networkMode);
   for (const [network, settings] of Object.entries(networks)) {
     checkEndpointSettings(network, settings, 'create');
   }
@@ -89,6 +93,23 @@ function union(...lists: readonly (readonly string[])[]): readonly string[] {
 /** Modes that are networks of their own name appear as such; a joined namespace has the networks of its owner. */
 function onlyNetwork({ kind }: NetworkMode): Record<string, EndpointSettings> {
   return kind === 'host' || kind === 'none' ? { [kind]: noEndpointSettings } : {};
+}
+
+/** Whether a new container's links are those of the default bridge, and not of a network of the users'. */
+export function hasLegacyLinks({ networkMode }: HostConfig): boolean {
+  return networkMode.kind !== 'network' || networkMode.network === defaultBridge;
+}
+
+/** On a network of the users' links are names that only this container knows; what its own settings say wins. */
+function withLinks(
+  networks: Readonly<Record<string, EndpointSettings>>,
+  { host, links = [] }: CreateRequest,
+): Readonly<Record<string, EndpointSettings>> {
+  const { networkMode } = host;
+  if (links.length === 0 || networkMode.kind !== 'network' || hasLegacyLinks(host)) return networks;
+  const main = networks[networkMode.network];
+  if (!main || main.links.length > 0) return networks;
+  return { ...networks, [networkMode.network]: { ...main, links } };
 }
 
 /** The image's variables that the request does not name, after those that it does. */

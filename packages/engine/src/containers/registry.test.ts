@@ -36,6 +36,20 @@ describe('finding a container', () => {
     }
   });
 
+  it('goes by the names that links give', () => {
+    const db = add('db');
+    const web = add('web');
+    const other = { target: newId<ContainerId>(), alias: 'gone' };
+    registry.update(web.id, {
+      links: [{ target: db.id, alias: 'store' }, { target: db.id, alias: 'base' }, other],
+    });
+    for (const reference of ['web/store', '/web/base']) assert.equal(registry.resolve(reference), db);
+    for (const unknown of ['web/gone', 'web/db', 'db/store', 'web/', 'web/store/x']) {
+      assert.throws(() => registry.resolve(unknown), { kind: 'notFound' });
+    }
+    assert.deepEqual(registry.linkNames().get(db.id), ['web/store', 'web/base']);
+  });
+
   it('prefers a name to the prefix of an id', () => {
     add('one', 'cafe'.padEnd(64, '0') as ContainerId);
     const named = add('cafe');

@@ -38,11 +38,13 @@ export class ContainerRegistry {
   }
 
   /**
-   * Finds a container by full id, name (with or without a leading slash) or unique id prefix, in that order.
+   * Finds a container by full id, name (with or without a leading slash), the name PARENT/ALIAS that a link gives it,
+   * or unique id prefix, in that order.
    * @throws notFound, invalid when a prefix fits several
    */
   resolve(reference: string): ContainerRecord {
-    const exact = this.#table.get(reference) ?? this.#byName(reference.replace(/^\//, ''));
+    const name = reference.replace(/^\//, '');
+    const exact = this.#table.get(reference) ?? this.#byName(name) ?? this.#byLinkName(name);
     if (exact) return exact;
     const matches = reference === '' ? [] : this.list().filter(({ id }) => id.startsWith(reference));
     if (matches.length > 1) {
@@ -57,6 +59,26 @@ export class ContainerRegistry {
   #byName(name: string): ContainerRecord | undefined {
     const id = this.#idsByName.get(name);
     return id && this.#table.get(id);
+  }
+
+  #byLinkName(name: string): ContainerRecord | undefined {
+    const [parent = '', ...rest] = name.split('/');
+    const alias = rest.join('/');
+    const link = this.#byName(parent)?.links?.find((candidate) => candidate.alias === alias);
+    return link && this.#table.get(link.target);
+  }
+
+  /** The names PARENT/ALIAS that links give to containers. */
+  linkNames(): ReadonlyMap<ContainerId, readonly string[]> {
+    const names = new Map<ContainerId, string[]>();
+    for (const { name, links = [] } of this.#table.all()) {
+      for (const { target, alias } of links) {
+        const known = names.get(target) ?? [];
+        known.push(`${name}/${alias}`);
+        names.set(target, known);
+      }
+    }
+    return names;
   }
 
   /**

@@ -1,12 +1,15 @@
 /** Writes /etc/hosts, /etc/hostname and /etc/resolv.conf of a container, as its network mode has them. */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { hostname as hostHostname } from 'node:os';
 import { join } from 'node:path';
 import { internal } from '../base/errors.ts';
+import { KeyedLock } from '../base/keyed-lock.ts';
 import type { ContainerRecord } from '../model/container.ts';
 import { parseExtraHost } from '../model/create-rules.ts';
 import { hostnameOf } from '../model/names.ts';
+import type { EndpointAddresses } from '../model/network.ts';
 import {
   formatEmbeddedResolvConf,
   formatHostsFile,
@@ -19,6 +22,7 @@ import {
   type ResolverConfig,
   type ResolverOverrides,
   reachableResolver,
+  withLinkLines,
   withoutOwnLines,
 } from '../model/network-files.ts';
 
@@ -41,6 +45,8 @@ export interface FileFacts {
   readonly container: ContainerRecord;
   /** The container's own addresses, in the order of its networks, IPv4 before IPv6. */
   readonly addresses: readonly string[];
+  /** Lines for the containers that this one is linked to, as they are when the file is written. */
+  readonly links: () => readonly HostsEntry[];
   readonly ipv6: boolean;
   /** What `host-gateway` stands for. */
   readonly hostGateway: string | undefined;
@@ -59,13 +65,18 @@ export function effectiveHostname(container: ContainerRecord): string {
 const stubResolver = '127.0.0.53';
 const resolvedUpstreams = '/run/systemd/resolve/resolv.conf';
 
+/**
+ * Changes of hosts files, by folder: those that are linked to a container and its own networks change the same file,
+ * each keeping what the other has written.
+ */
+const hostsChanges = new KeyedLock();
+
 /** Writes all three files into the folder, in place: they are bind-mounted, and a rename would leave the old ones. */
 export async function writeSandboxFiles(folder: string, facts: FileFacts): Promise<void> {
   const files = sandboxFiles(folder);
-  const hosts = await hostsFile(facts);
   await Promise.all([
     writeFile(files.hostnamePath, `${effectiveHostname(facts.container)}\n`),
-    writeFile(files.hostsPath, hosts),
+    hostsChanges.run(folder, async () => writeFile(files.hostsPath, await hostsFile(facts))),
     writeResolvConf(files.resolvConfPath, facts),
   ]);
 }
@@ -79,6 +90,7 @@ async function hostsFile(facts: FileFacts): Promise<string> {
   return formatHostsFile({
     ipv6: facts.ipv6,
     extraHosts: host.extraHosts.flatMap((entry) => extraHost(entry, facts.hostGateway)),
+    links: facts.links(),
     own: facts.addresses.map((address) => ({ address, names })),
   });
 }
@@ -93,12 +105,52 @@ export async function changeHostsFile(
   container: ContainerRecord,
   change: { readonly added: readonly string[]; readonly removed: readonly string[] },
 ): Promise<void> {
-  const { hostsPath } = sandboxFiles(folder);
   const names = namesInHosts(container);
-  const before = await readFile(hostsPath, 'utf8');
-  const text = withoutOwnLines(before, change.removed, names);
-  const separator = text === '' || text.endsWith('\n') ? '' : '\n';
-  await writeFile(hostsPath, `${text}${separator}${ownLines(change.added, names)}`);
+  await changeHosts(folder, (before) => {
+    const text = withoutOwnLines(before, change.removed, names);
+    const separator = text === '' || text.endsWith('\n') ? '' : '\n';
+    return `${text}${separator}${ownLines(change.added, names)}`;
+  });
+}
+
+/** How the lines of one link should be, and by which own lines the container knows itself. */
+export interface LinkLines {
+  readonly container: ContainerRecord;
+  readonly addresses: readonly string[];
+  readonly entries: readonly HostsEntry[];
+}
+
+/**
+ * Replaces the lines of one link; all that others wrote into the file stays.
+ * @param lines asked when nobody else changes the file; undefined leaves it as it is
+ */
+export async function changeLinkLines(
+  folder: string,
+  alias: string,
+  lines: () => LinkLines | undefined,
+): Promise<void> {
+  await changeHosts(folder, (text) => {
+    const wanted = lines();
+    if (!wanted) return text;
+    const own = ownLines(wanted.addresses, namesInHosts(wanted.container));
+    return withLinkLines(text, alias, wanted.entries, own);
+  });
+}
+
+/** In place, one change after another. A file that is still to be written is left to who writes it. */
+async function changeHosts(folder: string, change: (text: string) => string): Promise<void> {
+  const { hostsPath } = sandboxFiles(folder);
+  await hostsChanges.run(folder, async () => {
+    if (!existsSync(hostsPath)) return;
+    const before = await readFile(hostsPath, 'utf8');
+    const text = change(before);
+    if (text !== before) await writeFile(hostsPath, text);
+  });
+}
+
+/** The addresses of endpoints, in their order, IPv4 before IPv6. */
+export function ownAddresses(endpoints: readonly EndpointAddresses[]): string[] {
+  return endpoints.flatMap(({ ipv4Address, ipv6Address }) => [ipv4Address ?? [], ipv6Address ?? []].flat());
 }
 
 function extraHost(entry: string, hostGateway: string | undefined): HostsEntry[] {

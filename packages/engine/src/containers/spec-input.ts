@@ -19,6 +19,8 @@ export interface SpecFacts {
   /** Whether the namespace is the container's own. */
   readonly ownsNetwork: boolean;
   readonly files: SandboxFiles;
+  /** Variables that tell of linked containers; the container's own win. */
+  readonly linkEnvironment: readonly string[];
   /** The joined container's host name, in container mode. */
   readonly hostname?: string;
   readonly cgroupParent: string;
@@ -38,7 +40,12 @@ export async function specInput(facts: SpecFacts): Promise<OciSpecInput> {
     rootfs,
     readonlyRootfs: host.readonlyRootfs,
     args: [container.path, ...container.args],
-    env: resolveEnv({ env: config.env, home: user.home, hostname, tty: config.tty }),
+    env: resolveEnv({
+      env: [...facts.linkEnvironment, ...config.env],
+      home: user.home,
+      hostname,
+      tty: config.tty,
+    }),
     cwd: config.workingDir || '/',
     terminal: config.tty,
     user,

@@ -2,15 +2,18 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { NftCommand, NftElement } from '@seaway/linux/nftables-json';
 import type { NetworkId } from '../base/ids.ts';
-import type { GatewayMode, NetworkRecord } from '../model/network.ts';
+import type { ContainerRecord } from '../model/container.ts';
+import type { EndpointRecord, GatewayMode, NetworkRecord } from '../model/network.ts';
 import {
   addEndpoint,
   addNetwork,
   compileRuleset,
   type FirewallModel,
   type FirewallNetwork,
+  openedByLinks,
   removeEndpoint,
   removeNetwork,
+  setLinks,
   toFirewallNetwork,
 } from './model.ts';
 
@@ -27,6 +30,7 @@ const model = (changes: Partial<FirewallModel> = {}): FirewallModel => ({
   networks: [],
   endpoints: [],
   ports: [],
+  links: [],
   dropOtherForwarding: [],
   ...changes,
 });
@@ -94,6 +98,52 @@ describe('the firewall', () => {
     assert.deepEqual(
       removeEndpoint({ port: 'veth1', interContainer: false }).map(elementOf),
       added.slice(-1).map(elementOf),
+    );
+  });
+});
+
+describe('links where containers may not talk to each other', () => {
+  const container = (id: string, exposedPorts: string[], ...targets: string[]) =>
+    ({
+      id,
+      config: { exposedPorts },
+      links: targets.map((target) => ({ target, alias: `to-${target}` })),
+    }) as unknown as ContainerRecord;
+  const endpoint = (containerId: string, ipv4Address: string) =>
+    ({ containerId, ipv4Address }) as EndpointRecord;
+  const db = container('db', ['80/tcp', '53/udp']);
+  const web = container('web', ['8080/tcp'], 'db');
+  const endpoints = [endpoint('db', '172.17.0.2'), endpoint('web', '172.17.0.3')];
+
+  it('open the exposed ports to the linking container', () => {
+    assert.deepEqual(openedByLinks([db, web], endpoints), [
+      { from: '172.17.0.3', to: '172.17.0.2', protocol: 'tcp', port: 80 },
+      { from: '172.17.0.3', to: '172.17.0.2', protocol: 'udp', port: 53 },
+    ]);
+  });
+
+  it('open everything once for two aliases, and nothing while one of the two is down', () => {
+    const twice = container('web', [], 'db', 'db');
+    assert.equal(openedByLinks([db, twice], endpoints).length, 2);
+    for (const up of endpoints) assert.deepEqual(openedByLinks([db, web], [up]), []);
+  });
+
+  it('replace what was open before', () => {
+    const link = { from: '172.17.0.3', to: '172.17.0.2', protocol: 'tcp', port: 80 };
+    const commands = setLinks([link]);
+    const changed = commands.flatMap((command) =>
+      'flush' in command && 'set' in command.flush
+        ? `flush ${command.flush.set.family}`
+        : 'add' in command && 'element' in command.add
+          ? `add ${command.add.element.family}`
+          : [],
+    );
+    assert.deepEqual(changed, ['flush inet', 'add inet', 'flush bridge', 'add bridge']);
+    assert.deepEqual(elementOf(commands.at(-1)!).elem, [{ concat: [link.from, link.to, 'tcp', 80] }]);
+    assert.equal(
+      setLinks([]).some((command) => 'add' in command && 'element' in command.add),
+      false,
+      'an empty list of elements would be refused',
     );
   });
 });

@@ -3,8 +3,9 @@
  * Pure: the result is a list of commands in libnftables' JSON form (libnftables-json(5)).
  *
  * The table `inet seaway` filters and translates what is routed. What two containers of one network say to each
- * other is bridged and never gets there; where a network forbids that (`icc=false`) the table `bridge seaway` does
- * it. It exists only while there is such a network, because it would cost every bridged packet something.
+ * other is bridged and gets there only with br_netfilter; where a network forbids that (`icc=false`) the table
+ * `bridge seaway` does it. It exists only while there is such a network, because it would cost every bridged packet
+ * something. Links of the default bridge open single ports there, and in the first table too.
  *
  * Known gap: the administrator's own chain is not modelled yet.
  */
@@ -17,7 +18,8 @@ import type {
   NftSetType,
 } from '@seaway/linux/nftables-json';
 import type { Family } from '../base/address.ts';
-import type { NetworkRecord } from '../model/network.ts';
+import type { ContainerRecord } from '../model/container.ts';
+import type { EndpointRecord, NetworkRecord } from '../model/network.ts';
 import { addChain, addRule, concat, field, match, meta, tableName } from './nft.ts';
 import { addPorts, type FirewallPort, loopback, portChains, portMapNames, publisherSets } from './ports.ts';
 
@@ -43,10 +45,20 @@ export interface FirewallEndpoint {
   readonly interContainer: boolean;
 }
 
+/** A port that one container may reach at another, though their network keeps its containers apart. */
+export interface FirewallLink {
+  /** IPv4 addresses: the default bridge, where alone there are such links, has no IPv6. */
+  readonly from: string;
+  readonly to: string;
+  readonly protocol: string;
+  readonly port: number;
+}
+
 export interface FirewallModel {
   readonly networks: readonly FirewallNetwork[];
   readonly endpoints: readonly FirewallEndpoint[];
   readonly ports: readonly FirewallPort[];
+  readonly links: readonly FirewallLink[];
   /** Where Seaway itself turned the host into a router, it forwards nothing but its networks' traffic. */
   readonly dropOtherForwarding: readonly Family[];
 }
@@ -71,6 +83,29 @@ export function toFirewallNetwork(network: NetworkRecord): FirewallNetwork | und
   };
 }
 
+/**
+ * What links open on their network: each exposed port of a running container to those that are linked to it.
+ * @param endpoints those of the network
+ */
+export function openedByLinks(
+  containers: readonly ContainerRecord[],
+  endpoints: readonly EndpointRecord[],
+): FirewallLink[] {
+  const addresses = new Map(endpoints.map(({ containerId, ipv4Address }) => [containerId, ipv4Address]));
+  const ports = new Map(containers.map(({ id, config }) => [id, config.exposedPorts]));
+  return containers.flatMap(({ id, links = [] }) =>
+    // Two aliases of one container open the same.
+    [...new Set(links.map(({ target }) => target))].flatMap((target) => {
+      const [from, to] = [addresses.get(id), addresses.get(target)];
+      if (from === undefined || to === undefined) return [];
+      return (ports.get(target) ?? []).map((text) => {
+        const [port, protocol = 'tcp'] = text.split('/');
+        return { from, to, protocol, port: Number(port) };
+      });
+    }),
+  );
+}
+
 interface SetShape {
   readonly family: NftFamily;
   readonly name: string;
@@ -88,6 +123,8 @@ const sets = {
   home: set('home', ['ifname', 'ifname']),
   /** The same, of networks whose containers may talk to each other. */
   talkative: set('talkative', ['ifname', 'ifname']),
+  /** The same as {@link linkedPorts}: with br_netfilter, what is bridged comes by here too. */
+  linked: set('linked', ['ipv4_addr', 'ipv4_addr', 'inet_proto', 'inet_service']),
   internal: set('internal', 'ifname'),
   masqueraded: { ipv4: set('masqueraded4', 'ifname'), ipv6: set('masqueraded6', 'ifname') },
   open: { ipv4: set('open4', 'ifname'), ipv6: set('open6', 'ifname') },
@@ -105,6 +142,10 @@ const inetSets: readonly SetShape[] = Object.values(sets).flatMap((entry) =>
 
 /** Ports whose containers may talk to nobody on their bridge but the host. */
 const silentPorts = set('silent', 'ifname', 'bridge');
+/** What links open between them: from, to, protocol, port. */
+const linkedPorts = set('linked', ['ipv4_addr', 'ipv4_addr', 'inet_proto', 'inet_service'], 'bridge');
+const linkedKey = (from: 'saddr' | 'daddr', to: 'saddr' | 'daddr', port: 'sport' | 'dport') =>
+  concat(field('ip', from), field('ip', to), field('ip', 'protocol'), field('th', port));
 
 /**
  * Commands that put everything in place of what was there, in one transaction.
@@ -125,6 +166,7 @@ export function compileRuleset(model: FirewallModel): NftCommand[] {
     ...model.networks.flatMap(addNetwork),
     ...model.endpoints.flatMap(addEndpoint),
     ...addPorts(model.ports),
+    ...(model.links.length > 0 ? setLinks(model.links) : []),
   ];
 }
 
@@ -164,6 +206,11 @@ function inetChains(dropOtherForwarding: readonly Family[]): NftCommand[] {
     ]),
     addRule('inet', 'forward', 'within a network', [
       inSet(concat(iifname, oifname), sets.talkative),
+      { accept: null },
+    ]),
+    addRule('inet', 'forward', 'to the port of a linked container', [
+      inSet(concat(iifname, oifname), sets.home),
+      inSet(linkedKey('saddr', 'daddr', 'dport'), sets.linked),
       { accept: null },
     ]),
     addRule('inet', 'forward', 'internal: no way out', [
@@ -238,13 +285,26 @@ function inetChains(dropOtherForwarding: readonly Family[]): NftCommand[] {
 /** The second table, or what is missing of it: sets keep their elements, the chain gets its rules anew. */
 function ensureBridgeTable(): NftCommand[] {
   const family = 'bridge';
+  const isSilent = match(meta('iifname'), '==', `@${silentPorts.name}`);
+  const isLinked = (key: NftExpression) => match(key, '==', `@${linkedPorts.name}`);
   return [
     addTable(family),
     addSet(silentPorts),
+    addSet(linkedPorts),
     addChain(family, 'forward', 'filter', 'forward', 0),
     { flush: { chain: { family, table: tableName, name: 'forward' } } },
+    addRule(family, 'forward', 'to the port of a linked container', [
+      isSilent,
+      isLinked(linkedKey('saddr', 'daddr', 'dport')),
+      { accept: null },
+    ]),
+    addRule(family, 'forward', 'answers of a linked container', [
+      isSilent,
+      isLinked(linkedKey('daddr', 'saddr', 'sport')),
+      { accept: null },
+    ]),
     addRule(family, 'forward', 'containers of this network do not talk to each other', [
-      match(meta('iifname'), '==', `@${silentPorts.name}`),
+      isSilent,
       match(field('ether', 'type'), '!=', 'arp'),
       { counter: null },
       { drop: null },
@@ -287,6 +347,18 @@ export function addEndpoint({ port, interContainer }: FirewallEndpoint): NftComm
 /** Takes back what {@link addEndpoint} added. */
 export function removeEndpoint({ port, interContainer }: FirewallEndpoint): NftCommand[] {
   return interContainer ? [] : [{ delete: { element: element(silentPorts, port) } }];
+}
+
+/** Opens what these links ask for, and nothing else any more. */
+export function setLinks(links: readonly FirewallLink[]): NftCommand[] {
+  const elem = links.map(({ from, to, protocol, port }) => concat(from, to, protocol, port));
+  return [
+    ...ensureBridgeTable(),
+    ...[sets.linked, linkedPorts].flatMap(({ family, name }): NftCommand[] => [
+      { flush: { set: { family, table: tableName, name } } },
+      ...(elem.length > 0 ? [{ add: { element: { family, table: tableName, name, elem } } }] : []),
+    ]),
+  ];
 }
 
 function element({ family, name }: SetShape, elem: NftExpression): NftElement {

@@ -1,5 +1,7 @@
 /** Asks other servers what the names of a sandbox's networks do not answer. */
 import { randomInt } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
+import type { NamespaceHandle } from '@seaway/linux/sockets';
 import {
   newQuery,
   type Query,
@@ -23,7 +25,8 @@ const TURN_TIMEOUT_MS = 4000;
 export interface Upstreams {
   /** In order of preference. */
   readonly servers: readonly string[];
-  readonly origin: Origin;
+  /** From where they are asked. @default the host's namespace */
+  readonly namespace?: NamespaceHandle;
 }
 
 /** One sandbox's forwarding. */
@@ -34,6 +37,7 @@ export class Forwarder {
     readonly reasons: readonly string[];
   }) => void;
   readonly #waiting = new Set<(isMyTurn: boolean) => void>();
+  readonly #closing = new AbortController();
   #inFlight = 0;
 
   /** @param upstreams asked anew for each question; @param complain hears of questions that nobody answered */
@@ -43,6 +47,8 @@ export class Forwarder {
   ) {
     this.#upstreams = upstreams;
     this.#complain = complain;
+    // Each question listens.
+    setMaxListeners(MAX_IN_FLIGHT + 1, this.#closing.signal);
   }
 
   /** @param packet a query that `answerQuery` said to forward @returns the reply for the client, always one */
@@ -59,8 +65,9 @@ export class Forwarder {
     }
   }
 
-  /** Refuses what waits for its turn. What is under way goes on. */
+  /** Gives up what is under way, and refuses what waits for its turn. */
   close(): void {
+    this.#closing.abort();
     for (const settle of [...this.#waiting]) settle(false);
   }
 
@@ -85,9 +92,12 @@ export class Forwarder {
   }
 
   async #askAll(packet: Uint8Array, query: Query, overTcp: boolean): Promise<Uint8Array> {
-    const { servers, origin } = this.#upstreams();
+    const { servers, namespace } = this.#upstreams();
+    const closed = this.#closing.signal;
+    const origin: Origin = namespace === undefined ? { closed } : { namespace, closed };
     const reasons: string[] = [];
     for (const server of servers.slice(0, MAX_SERVERS)) {
+      if (closed.aborted) break;
       try {
         const reply = await askOne(server, packet, query, overTcp, origin);
         const code = reply[3]! & 15;
@@ -97,7 +107,7 @@ export class Forwarder {
         reasons.push(error instanceof Error ? error.message : String(error));
       }
     }
-    this.#complain({ name: query.name, reasons });
+    if (!closed.aborted) this.#complain({ name: query.name, reasons });
     return failure(packet, query, SERVFAIL);
   }
 }

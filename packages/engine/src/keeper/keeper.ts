@@ -2,7 +2,7 @@
  * What the keeper does, without its process: holds ports of the host and serves names in the sandboxes' namespaces, as it
  * was told. DNS over UDP is answered by a thread of its own, over TCP and by forwarding in this one.
  */
-import { namespaceIdentity } from '@seaway/linux';
+import { namespaceIdentity } from '@seaway/linux/sockets';
 import { HostServers } from './host-servers.ts';
 import { NameBook } from './names.ts';
 import { HeldPorts } from './ports.ts';
@@ -22,7 +22,7 @@ import {
   type SandboxSockets,
 } from './sandbox-sockets.ts';
 import { ServedSandbox, type Surroundings } from './served-sandbox.ts';
-import { UdpThread } from './udp-thread.ts';
+import type { UdpThread } from './udp-thread.ts';
 import type { HandedOver } from './udp-thread-protocol.ts';
 
 /**
@@ -78,7 +78,7 @@ export class Keeper {
   #last: Promise<unknown> = Promise.resolve();
 
   /** @param onCrash is called when the UDP thread has died */
-  constructor(complain: Complain, onCrash: (error: unknown) => void) {
+  constructor(thread: UdpThread, complain: Complain, onCrash: (error: unknown) => void) {
     this.#complain = complain;
     this.#ports = new HeldPorts(complain);
     this.#surroundings = {
@@ -86,7 +86,8 @@ export class Keeper {
       hostServers: new HostServers(),
       complain: (message, fields) => complain('warn', message, fields),
     };
-    this.#thread = new UdpThread({
+    this.#thread = thread;
+    thread.listen({
       onForward: (queries) => this.#forward(queries),
       onFailed: (slot, reason) => this.#reopen(slot, reason),
       onCrash,

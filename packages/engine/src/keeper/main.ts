@@ -3,14 +3,16 @@
  * long as it has something to keep. It says `ready` or `taken` (another keeper of that version runs) on descriptor 3.
  */
 import { closeSync, writeSync } from 'node:fs';
+import module from 'node:module';
 import { parseArgs } from 'node:util';
-import { lockFile } from '@seaway/linux';
-import { Door } from './door.ts';
-import { Keeper } from './keeper.ts';
+import { lockFile } from '@seaway/linux/sockets';
 import { keeperLock, keeperSocket } from './protocol.ts';
+import { UdpThread } from './udp-thread.ts';
 
 /** With nothing to serve it stays this long for a daemon, which may soon start the next container. */
 const LINGER_MS = 10_000;
+/** Compiled code is kept for the next keeper this long after the start, when nobody waits for it. */
+const FLUSH_AFTER_MS = 1000;
 /** With work left to finish but nobody there, it looks again after this time. */
 const FINISH_MS = 250;
 
@@ -32,7 +34,11 @@ if (lockFile(keeperLock(folder, version)) === undefined) {
 await keep();
 
 async function keep(): Promise<void> {
+  // The thread starts while the rest is loaded.
+  const thread = new UdpThread();
+  const [{ Keeper }, { Door }] = await Promise.all([import('./keeper.ts'), import('./door.ts')]);
   const keeper = new Keeper(
+    thread,
     (level, message, fields) => door.complain({ kind: 'log', level, message, fields }),
     (error) => {
       process.stderr.write(
@@ -69,6 +75,8 @@ async function keep(): Promise<void> {
   answerStarter('ready');
   // A starter that has died meanwhile must not leave us here for ever.
   lingering = setTimeout(lastLook, LINGER_MS);
+  // A keeper seldom ends in an orderly way, which is when Node would write its cache.
+  setTimeout(() => module.flushCompileCache(), FLUSH_AFTER_MS).unref();
 }
 
 function answerStarter(word: string): void {

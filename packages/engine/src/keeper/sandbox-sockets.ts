@@ -3,8 +3,7 @@
  *
  * They listen on ports that the kernel chose, so that programs in the container may use port 53 themselves. The rules
  * rewrite the port in each packet that the container sends over loopback, there and back. That needs no connection
- * tracking, which NAT would switch on for all of the container's traffic. It works because such packets never leave the
- * kernel's loopback device; checksums are either filled in later or changed along.
+ * tracking, which NAT would switch on for all of the container's traffic.
  */
 import {
   closeFd,
@@ -12,20 +11,22 @@ import {
   type InetSocket,
   isNamespace,
   type NamespaceHandle,
-  Nftables,
   namespaceIdentity,
   openInetSocket,
   openNamespace,
+  PortRewriter,
   runInNamespace,
   setReceiveBuffer,
   startConnecting,
-} from '@seaway/linux';
+} from '@seaway/linux/sockets';
 import type { ServedSockets } from './protocol.ts';
 
 /** Where containers find their resolver; see resolv.conf(5). */
 export const RESOLVER_ADDRESS = '127.0.0.11';
+const RESOLVER_PORT = 53;
 
-const TABLE = 'ip seaway_resolver';
+/** Of family `ip`. */
+const TABLE = 'seaway_resolver';
 
 /** How long after its last change an nfnetlink socket can be closed without waiting for what was deleted. */
 const SETTLED_MS = 200;
@@ -45,7 +46,7 @@ export interface SandboxSockets {
 /**
  * Opens sockets in a namespace, whose loopback device must be up, and points its rules at them in one transaction,
  * whoever's they were before. On failure nothing is left behind but, maybe, an earlier keeper's rules.
- * Throws LinuxError, NftablesError.
+ * Throws LinuxError.
  * @param mayReplace whether rules are likely to be there already: saves waiting for the kernel to destroy them
  */
 export function openSandboxSockets(path: string, mayReplace: boolean): SandboxSockets {
@@ -78,7 +79,7 @@ export function openSandboxSockets(path: string, mayReplace: boolean): SandboxSo
 function requireLoopback(): void {
   const { fd } = openInetSocket('udp', 'ipv4');
   try {
-    startConnecting(fd, RESOLVER_ADDRESS, 53);
+    startConnecting(fd, RESOLVER_ADDRESS, RESOLVER_PORT);
   } finally {
     closeFd(fd);
   }
@@ -103,31 +104,16 @@ export function inheritSandboxSockets(path: string, from: ServedSockets): Sandbo
 }
 
 function putRules(namespace: NamespaceHandle, udpPort: number, tcpPort: number, mayReplace: boolean): void {
-  const rules = [
-    // All but loopback traffic is done with here.
-    'oif != "lo" accept',
-    ...(['udp', 'tcp'] as const).flatMap((protocol) => {
-      const port = protocol === 'udp' ? udpPort : tcpPort;
-      // Without `notrack` a container that tracks connections for itself would see two halves and no whole.
-      return [
-        `ip daddr ${RESOLVER_ADDRESS} ${protocol} dport 53 notrack ${protocol} dport set ${port}`,
-        `ip saddr ${RESOLVER_ADDRESS} ${protocol} sport ${port} notrack ${protocol} sport set 53`,
-      ];
-    }),
-  ];
-  const commands = [
-    `add table ${TABLE}`,
-    `add chain ${TABLE} output { type filter hook output priority raw; policy accept; }`,
-    // Flushed and not made anew: where the chain is new this deletes nothing.
-    `flush chain ${TABLE} output`,
-    ...rules.map((rule) => `add rule ${TABLE} output ${rule}`),
-  ];
-  const nftables = Nftables.open({ namespace });
+  const rewriter = PortRewriter.open({ namespace });
+  const toPort = { address: RESOLVER_ADDRESS, port: RESOLVER_PORT };
   try {
-    nftables.run(commands.join('\n'));
+    rewriter.put(TABLE, [
+      { ...toPort, protocol: 'udp', actualPort: udpPort },
+      { ...toPort, protocol: 'tcp', actualPort: tcpPort },
+    ]);
   } finally {
-    if (mayReplace) setTimeout(() => nftables.close(), SETTLED_MS);
-    else nftables.close();
+    if (mayReplace) setTimeout(() => rewriter.close(), SETTLED_MS);
+    else rewriter.close();
   }
 }
 
@@ -137,11 +123,13 @@ export function closeSandboxSockets({ namespace, udp }: SandboxSockets): void {
   namespace.close();
 }
 
-/** Removes the rules from a namespace that outlived its resolver; does nothing if it is gone. Throws NftablesError. */
+/** Removes the rules from a namespace that outlived its resolver; does nothing if it is gone. Throws NetlinkError. */
 export function removeRules(path: string, identity: string): void {
   if (!isNamespace(path) || namespaceIdentity(path) !== identity) return;
-  const nftables = Nftables.open({ namespace: path });
-  // Adding first makes deleting succeed where there is nothing.
-  nftables.run(`add table ${TABLE}\ndelete table ${TABLE}`);
-  setTimeout(() => nftables.close(), SETTLED_MS);
+  const rewriter = PortRewriter.open({ namespace: path });
+  try {
+    rewriter.remove(TABLE);
+  } finally {
+    setTimeout(() => rewriter.close(), SETTLED_MS);
+  }
 }

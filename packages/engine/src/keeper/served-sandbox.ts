@@ -1,6 +1,6 @@
 /** One sandbox as the keeper's main thread serves it: TCP, forwarding, and the replies to what was forwarded. */
 import { isIP } from 'node:net';
-import { sendDatagram } from '@seaway/linux';
+import { sendDatagram } from '@seaway/linux/sockets';
 import { answerQuery, FORWARD, IGNORE } from './answer.ts';
 import { Forwarder, type Upstreams } from './forwarder.ts';
 import type { HostServers } from './host-servers.ts';
@@ -114,10 +114,10 @@ export class ServedSandbox {
     if (servers !== undefined) {
       // Asking our own address would lead back to this place.
       const others = servers.filter((server) => isIP(server) !== 0 && server !== RESOLVER_ADDRESS);
-      return { servers: others, origin: this.sockets.namespace };
+      return { servers: others, namespace: this.sockets.namespace };
     }
     const { hostServers } = this.#surroundings;
-    return { servers: forwardsFromHost ? hostServers.list() : [], origin: undefined };
+    return { servers: forwardsFromHost ? hostServers.list() : [] };
   }
 
   #complain(name: string | undefined, reasons: readonly string[]): void {

@@ -1,6 +1,6 @@
 /** The main thread's side of the UDP thread. */
 import type { Worker } from 'node:worker_threads';
-import { EventFlag, startWorker } from '@seaway/linux';
+import { EventFlag, startWorker } from '@seaway/linux/sockets';
 import type { KeeperChange } from './protocol.ts';
 import type { HandedOver, UdpCommand, UdpReport, UdpService, UdpThreadData } from './udp-thread-protocol.ts';
 
@@ -20,17 +20,22 @@ export class UdpThread {
   readonly #pending = new Map<number, () => void>();
   #n = 0;
 
-  constructor(handlers: UdpThreadHandlers) {
+  /** Starts the thread, which takes longer than everything else that a keeper does first. */
+  constructor() {
     const workerData: UdpThreadData = { wakeUp: this.#flag.fd, ending: this.#ending };
     this.#worker = startWorker({ name: 'udp', entry: 'udp-worker', ourUrl: import.meta.url, workerData });
+    // The thread waits in the kernel, and Node waits for its threads.
+    process.on('exit', () => this.stop());
+  }
+
+  /** To be called before anything is applied. */
+  listen(handlers: UdpThreadHandlers): void {
     this.#worker.on('message', (report: UdpReport) => {
       if (report.kind === 'forward') handlers.onForward(report.queries);
       else if (report.kind === 'failed') handlers.onFailed(report.slot, report.reason);
       else this.#settle(report.n);
     });
     this.#worker.on('error', (error) => handlers.onCrash(error));
-    // The thread waits in the kernel, and Node waits for its threads.
-    process.on('exit', () => this.stop());
   }
 
   /** Resolves when lookups see the change. */

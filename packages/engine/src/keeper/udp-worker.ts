@@ -2,8 +2,9 @@
  * The keeper's UDP thread: waits for queries on all sandboxes' sockets and answers them at once, several per system
  * call. It never returns to an event loop; commands arrive between two rounds.
  */
+import module from 'node:module';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { DatagramBatch, Epoll, EventFlag, LinuxError } from '@seaway/linux';
+import { DatagramBatch, Epoll, EventFlag, LinuxError } from '@seaway/linux/sockets';
 import { answerQuery, FORWARD, MAX_UDP_REPLY, newQuery, REFUSED, readQuery, writeEmpty } from './answer.ts';
 import { MAX_HANDED_OVER } from './forwarder-limits.ts';
 import { NameBook, type SandboxNames } from './names.ts';
@@ -30,6 +31,8 @@ const services = new Map<number, Service>();
 let handedOver: HandedOver[] = [];
 
 epoll.add(wakeUp, WAKE_UP);
+// The thread never ends in the way that makes Node write its cache.
+module.flushCompileCache();
 while (Atomics.load(ending, 0) === 0) {
   const ready = epoll.wait();
   for (let index = 0; index < ready; index++) {

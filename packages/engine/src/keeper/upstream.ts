@@ -1,7 +1,7 @@
 /** One question to one server, over UDP or TCP, from the host's namespace or from a sandbox's. */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { connect, isIPv6, Socket } from 'node:net';
-import { type NamespaceHandle, openInetSocket, runInNamespace, startConnecting } from '@seaway/linux';
+import { type NamespaceHandle, openInetSocket, runInNamespace, startConnecting } from '@seaway/linux/sockets';
 import { HEADER_BYTES, NOERROR, u16 } from './answer.ts';
 
 /** For a connection to come about, and for an answer to come. */
@@ -15,13 +15,19 @@ export interface Question {
   readonly questionEnd: number;
 }
 
-/** From where servers are asked; undefined: from the host. */
-export type Origin = NamespaceHandle | undefined;
+/** From where servers are asked. */
+export interface Origin {
+  /** @default the host's */
+  readonly namespace?: NamespaceHandle;
+  /** Nobody waits for answers any more: sockets, which keep a namespace alive, are closed at once. */
+  readonly closed: AbortSignal;
+}
 
 /** Asks over UDP. Rejects when nothing fitting comes in time or the server refuses packets. */
 export function askOverUdp(server: string, question: Question, origin: Origin): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const socket = openUdp(server, origin);
+  const giveUp = rejectOnAbort(origin.closed, reject);
   const timer = setTimeout(() => reject(new Error(`${server} did not answer`)), ANSWER_TIMEOUT_MS);
   socket.on('error', reject);
   // The socket is connected, so the kernel drops what comes from anybody else.
@@ -31,15 +37,23 @@ export function askOverUdp(server: string, question: Question, origin: Origin): 
   socket.connect(DNS_PORT, server, () => socket.send(question.packet));
   return promise.finally(() => {
     clearTimeout(timer);
+    giveUp.forget();
     socket.close();
   });
 }
 
-function openUdp(server: string, origin: Origin): UdpSocket {
+function rejectOnAbort(signal: AbortSignal, reject: (error: Error) => void): { forget(): void } {
+  const onAbort = () => reject(new Error('the resolver is closed'));
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
+  return { forget: () => signal.removeEventListener('abort', onAbort) };
+}
+
+function openUdp(server: string, { namespace }: Origin): UdpSocket {
   const isV6 = isIPv6(server);
   const type = isV6 ? 'udp6' : 'udp4';
-  if (origin === undefined) return createSocket(type);
-  const { fd } = runInNamespace(origin, () => openInetSocket('udp', isV6 ? 'ipv6' : 'ipv4'));
+  if (namespace === undefined) return createSocket(type);
+  const { fd } = runInNamespace(namespace, () => openInetSocket('udp', isV6 ? 'ipv6' : 'ipv4'));
   return createSocket(type).bind({ fd, exclusive: true });
 }
 
@@ -47,6 +61,7 @@ function openUdp(server: string, origin: Origin): UdpSocket {
 export function askOverTcp(server: string, question: Question, origin: Origin): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const socket = openTcp(server, origin);
+  const giveUp = rejectOnAbort(origin.closed, reject);
   let timer = setTimeout(() => reject(new Error(`${server} cannot be reached`)), ANSWER_TIMEOUT_MS);
   socket.on('error', reject);
   socket.on('close', () => reject(new Error(`${server} closed the connection`)));
@@ -61,13 +76,14 @@ export function askOverTcp(server: string, question: Question, origin: Origin): 
   });
   return promise.finally(() => {
     clearTimeout(timer);
+    giveUp.forget();
     socket.destroy();
   });
 }
 
-function openTcp(server: string, origin: Origin): Socket {
-  if (origin === undefined) return connect({ host: server, port: DNS_PORT });
-  const fd = runInNamespace(origin, () => {
+function openTcp(server: string, { namespace }: Origin): Socket {
+  if (namespace === undefined) return connect({ host: server, port: DNS_PORT });
+  const fd = runInNamespace(namespace, () => {
     const socket = openInetSocket('tcp', isIPv6(server) ? 'ipv6' : 'ipv4');
     startConnecting(socket.fd, server, DNS_PORT);
     return socket.fd;

@@ -130,6 +130,12 @@ export interface ContainerState {
 /** `0001-01-01T00:00:00Z`: how Docker's clients expect "never". */
 export const zeroTime = '0001-01-01T00:00:00Z';
 
+/** Another container that this one finds by an alias on the default bridge; see `links.ts`. */
+export interface ContainerLink {
+  readonly target: ContainerId;
+  readonly alias: string;
+}
+
 export interface ContainerRecord {
   readonly id: ContainerId;
   /** Without the leading slash. */
@@ -143,6 +149,8 @@ export interface ContainerRecord {
   readonly host: HostConfig;
   /** By network name, in the order the client gave. */
   readonly networks: Readonly<Record<string, EndpointSettings>>;
+  /** In the order the client gave; each alias once. @default none */
+  readonly links?: readonly ContainerLink[];
   readonly state: ContainerState;
   /** While it runs: the namespace it lives in; absent in host mode. */
   readonly sandboxId?: SandboxId;

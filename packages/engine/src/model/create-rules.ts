@@ -1,8 +1,9 @@
 /** Which options of a new container exclude each other. Pure; texts are those that Docker's clients know. */
 import { parseAddress } from '../base/address.ts';
-import { conflict, type EngineError, invalid } from '../base/errors.ts';
+import { conflict, type EngineError, invalid, messageOf } from '../base/errors.ts';
 import type { EndpointSettings, NetworkMode } from './container.ts';
 import { endpointOptionProblems } from './endpoint-options.ts';
+import { parseLink } from './links.ts';
 import { isPredefinedNetwork } from './network.ts';
 
 /** What of a create request the rules look at. */
@@ -129,8 +130,10 @@ function endpointSettingsProblem(network: string, settings: EndpointSettings): s
   }
   problems.push(...endpointOptionProblems(settings.driverOptions));
   for (const link of settings.links) {
-    if (link.split(':').length > 2 || link.startsWith(':') || link === '') {
-      problems.push(`bad format for links: ${link}`);
+    try {
+      parseLink(link);
+    } catch (error) {
+      problems.push(messageOf(error));
     }
   }
   if (problems.length === 0) return undefined;

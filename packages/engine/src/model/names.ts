@@ -1,6 +1,7 @@
 /** By which names the members of a user-defined network find each other. Pure. */
 import { shortId } from '../base/ids.ts';
 import type { ContainerRecord, EndpointSettings } from './container.ts';
+import { parseLink } from './links.ts';
 
 /** The name by which the container knows itself; `hostHostname` is that of its host. */
 export function hostnameOf({ config, host, id }: ContainerRecord, hostHostname: string): string {
@@ -23,10 +24,5 @@ export function dnsNames(
  * @returns targets by their aliases
  */
 export function linkAliases(links: readonly string[]): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    links.map((link) => {
-      const [target = '', alias = target] = link.split(':');
-      return [alias, target];
-    }),
-  );
+  return Object.fromEntries(links.map(parseLink).map(({ alias, target }) => [alias, target]));
 }

@@ -7,6 +7,7 @@ import {
   ownNames,
   parseResolvConf,
   reachableResolver,
+  withLinkLines,
 } from './network-files.ts';
 
 describe('/etc/hosts', () => {
@@ -14,17 +15,55 @@ describe('/etc/hosts', () => {
     const file = formatHostsFile({
       ipv6: true,
       extraHosts: [{ address: '192.0.2.7', names: ['db'] }],
+      links: [{ address: '172.17.0.3', names: ['store', 'box'] }],
       own: [{ address: '172.17.0.2', names: ownNames('web', '') }],
     });
     assert.equal(
       file,
       '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\n' +
-        'ff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n192.0.2.7\tdb\n172.17.0.2\tweb\n',
+        'ff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n192.0.2.7\tdb\n172.17.0.3\tstore box\n172.17.0.2\tweb\n',
     );
   });
 
   it('tells nothing of IPv6 where there is none', () => {
-    assert.equal(formatHostsFile({ ipv6: false, extraHosts: [], own: [] }), '127.0.0.1\tlocalhost\n');
+    assert.equal(
+      formatHostsFile({ ipv6: false, extraHosts: [], links: [], own: [] }),
+      '127.0.0.1\tlocalhost\n',
+    );
+  });
+
+  describe('of a linking container', () => {
+    const own = '172.17.0.3\tstore.example store\n';
+    const entry = (address: string) => ({ address, names: ['store', 'box', 'db'] });
+    const before = `127.0.0.1\tlocalhost\n192.0.2.7\tstore\n172.17.0.2\tstore box db\n192.0.2.9 store mine\n${own}`;
+    const withLine = (line: string) => before.replace('172.17.0.2\tstore box db\n', line);
+
+    it('has the line of the link in place of the earlier one', () => {
+      assert.equal(
+        withLinkLines(before, 'store', [entry('172.17.0.9')], own),
+        withLine('172.17.0.9\tstore box db\n'),
+      );
+      const both = [entry('172.17.0.9'), entry('2001:db8::9')];
+      const lines = '172.17.0.9\tstore box db\n2001:db8::9\tstore box db\n';
+      assert.equal(withLinkLines(before, 'store', both, own), withLine(lines));
+      assert.equal(withLinkLines(withLine(lines), 'store', [entry('172.17.0.2')], own), before);
+    });
+
+    it('loses the line with the link, and gets it back at the end', () => {
+      const without = withLine('');
+      assert.equal(withLinkLines(before, 'store', [], own), without);
+      assert.equal(
+        withLinkLines(without, 'store', [entry('172.17.0.2')], own),
+        `${without}172.17.0.2\tstore box db\n`,
+      );
+      assert.equal(withLinkLines('192.0.2.9 x', 'a', [entry('::1')], ''), '192.0.2.9 x\n::1\tstore box db\n');
+    });
+
+    it('keeps what is not of the link: own lines, extra hosts, those of other links', () => {
+      assert.equal(withLinkLines(before, 'stor', [], own), before);
+      assert.equal(withLinkLines(before, 'localhost', [], own), before);
+      assert.equal(withLinkLines(before, 'store.example', [], own), before);
+    });
   });
 
   it('names a container with a domain by its full name first', () => {

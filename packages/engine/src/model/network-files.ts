@@ -22,13 +22,15 @@ export interface HostsFile {
   /** Whether the sandbox has IPv6 at all; without it programs must not be told of `::1`. */
   readonly ipv6: boolean;
   readonly extraHosts: readonly HostsEntry[];
+  /** Containers that this one is linked to. */
+  readonly links: readonly HostsEntry[];
   /** The container's own addresses, and by which names it knows itself. */
   readonly own: readonly HostsEntry[];
 }
 
 export function formatHostsFile(file: HostsFile): string {
-  const entries = [...loopbackIpv4, ...(file.ipv6 ? loopbackIpv6 : []), ...file.extraHosts, ...file.own];
-  return entries.map(formatEntry).join('');
+  const loopback = [...loopbackIpv4, ...(file.ipv6 ? loopbackIpv6 : [])];
+  return [...loopback, ...file.extraHosts, ...file.links, ...file.own].map(formatEntry).join('');
 }
 
 /** The lines of a hosts file with the container's own addresses. */
@@ -43,10 +45,38 @@ export function withoutOwnLines(
   names: readonly string[],
 ): string {
   const gone = new Set(addresses.map((address) => formatEntry({ address, names })));
-  return text
-    .split(/(?<=\n)/)
+  return splitLines(text)
     .filter((line) => !gone.has(line))
     .join('');
+}
+
+/**
+ * A hosts file with the lines of one link as they are now, where they were before; what else stands in it stays.
+ * @param own the lines of the container's own addresses, one of which may look like a link's
+ */
+export function withLinkLines(
+  text: string,
+  alias: string,
+  entries: readonly HostsEntry[],
+  own: string,
+): string {
+  const ownLines = new Set(splitLines(own));
+  // The alias and at least the other's host name: extra hosts have one name only.
+  const isOfLink = (line: string) => line.split('\t')[1]?.startsWith(`${alias} `) && !ownLines.has(line);
+  const lines = splitLines(text);
+  const kept = lines.filter((line) => !isOfLink(line));
+  const first = lines.findIndex(isOfLink);
+  const place = first < 0 ? kept.length : first;
+  return [...kept.slice(0, place).map(ended), ...entries.map(formatEntry), ...kept.slice(place)].join('');
+}
+
+function ended(line: string): string {
+  return line.endsWith('\n') ? line : `${line}\n`;
+}
+
+/** Lines with their ends, the last one too where it has none. */
+function splitLines(text: string): string[] {
+  return text.split(/(?<=\n)/).filter((line) => line !== '');
 }
 
 function formatEntry({ address, names }: HostsEntry): string {

@@ -119,6 +119,9 @@ export interface SandboxRecord {
 /** Names that exist from the start; `default` is an alias of `bridge`. */
 export const predefinedNetworks = ['bridge', 'host', 'none'] as const;
 
+/** Where containers are that name no network; its members are linked, and not found by their names. */
+export const defaultBridge = 'bridge';
+
 export function isPredefinedNetwork(name: string): boolean {
   return (predefinedNetworks as readonly string[]).includes(name);
 }

@@ -135,6 +135,12 @@ describe('names and addresses from users', () => {
       () => checkEndpointSettings('shop', { ...settings, macAddress: '02:00' }, 'connect'),
       /invalid MAC address: 02:00/,
     );
+    assert.throws(
+      () => checkEndpointSettings('shop', { ...settings, links: ['a:b', 'a:b:c', ':'] }, 'connect'),
+      {
+        message: 'invalid endpoint settings:\n* bad format for links: a:b:c\n* bad format for links: :',
+      },
+    );
   });
 });
 

@@ -2,11 +2,19 @@
  * The live endpoints: which container is on which network under which address, and how that becomes real. Decisions
  * come from `model` and `ipam`, interfaces from the driver; records are committed before the kernel is asked.
  */
+import type { NftCommand } from '@seaway/linux/nftables-json';
 import { forbidden } from '../base/errors.ts';
 import { type ContainerId, type EndpointId, type NetworkId, newId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { NetworkDriver } from '../drivers/driver.ts';
-import { addEndpoint, type FirewallEndpoint, removeEndpoint } from '../firewall/model.ts';
+import {
+  addEndpoint,
+  type FirewallEndpoint,
+  type FirewallLink,
+  openedByLinks,
+  removeEndpoint,
+  setLinks,
+} from '../firewall/model.ts';
 import type { ContainerRecord, EndpointSettings } from '../model/container.ts';
 import {
   interfaceNameOption,
@@ -15,6 +23,7 @@ import {
 } from '../model/endpoint-options.ts';
 import { type Attachment, chooseGateways, type WayOut } from '../model/gateways.ts';
 import {
+  defaultBridge,
   type EndpointAddresses,
   type EndpointRecord,
   hostInterfaceName,
@@ -146,7 +155,10 @@ export class Endpoints {
     const { driver, firewall, log } = this.#parts;
     const network = this.#networkOf(endpoint);
     if (network.driver !== 'bridge') return;
-    await firewall.change(addEndpoint(firewallEndpoint(network, endpoint)));
+    await firewall.change([
+      ...addEndpoint(firewallEndpoint(network, endpoint)),
+      ...this.#linkCommands(network),
+    ]);
     const { made } = await driver.connect(network, endpoint, namespace, this.#waysOut(endpoint.containerId));
     if (made) {
       log.warn({ network: network.name }, 'the bridge was gone and has been made again');
@@ -172,7 +184,12 @@ export class Endpoints {
     }
     addresses.release(endpoint.networkId, endpoint);
     if (keepAddresses) addresses.reserve(endpoint.networkId, endpoint.containerId, [endpoint]);
-    if (network?.bridge) await firewall.change(removeEndpoint(firewallEndpoint(network, endpoint)));
+    if (network?.bridge) {
+      await firewall.change([
+        ...removeEndpoint(firewallEndpoint(network, endpoint)),
+        ...this.#linkCommands(network),
+      ]);
+    }
   }
 
   /** Deletes, behind the answer, the interface of a released endpoint whose namespace lives on. */
@@ -183,6 +200,28 @@ export class Endpoints {
   /** The interfaces go with their namespace, which was removed; those that stay behind are deleted a little later. */
   expectInterfacesGone(endpoints: readonly EndpointRecord[]): void {
     this.#parts.removals.expectGone(endpoints.flatMap(({ hostInterface }) => hostInterface ?? []));
+  }
+
+  /** Opens what the links of containers ask for, after one of them has gone. */
+  async linksChanged(): Promise<void> {
+    for (const network of this.#parts.store.networks.all()) {
+      await this.#parts.firewall.change(this.#linkCommands(network));
+    }
+  }
+
+  /** Where links open ports, all that they open is put in place. */
+  #linkCommands(network: NetworkRecord): NftCommand[] {
+    return opensLinks(network) ? setLinks(this.#linksOn(network)) : [];
+  }
+
+  #linksOn({ id }: NetworkRecord): FirewallLink[] {
+    return openedByLinks([...this.#parts.store.containers.all()], this.of(id));
+  }
+
+  /** The firewall's view of the links between running containers. */
+  firewallLinks(): FirewallLink[] {
+    const networks = [...this.#parts.store.networks.all()];
+    return networks.filter(opensLinks).flatMap((network) => this.#linksOn(network));
   }
 
   /** Live endpoints carry their container's name for those who list a network. */
@@ -220,6 +259,11 @@ function chooseInterfaceName(
     });
   }
   return wanted;
+}
+
+/** Containers are linked on the default bridge; it matters to the firewall where these may not talk to each other. */
+function opensLinks({ name, bridge }: NetworkRecord): boolean {
+  return name === defaultBridge && bridge?.interContainer === false;
 }
 
 function firewallEndpoint(network: NetworkRecord, endpoint: EndpointRecord): FirewallEndpoint {

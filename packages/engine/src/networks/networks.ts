@@ -50,12 +50,14 @@ export interface NetworksParts {
 /** What a reference to a network is looked up for; Docker's texts differ. */
 export type LookupPurpose = 'inspect' | 'remove' | 'connect';
 
+const ambiguousForUse = (reference: string, count: number) =>
+  `network ${reference} is ambiguous (${count} matches found based on ID prefix)`;
+
 const ambiguous: Record<LookupPurpose, (reference: string, count: number) => string> = {
   inspect: (reference, count) =>
     `${count} matches found based on ID prefix: network ${reference} is ambiguous`,
-  remove: (reference, count) =>
-    `network ${reference} is ambiguous (${count} matches found based on ID prefix)`,
-  connect: (reference, count) => `network ${reference} is ambiguous (${count} matches found on ID prefix)`,
+  remove: ambiguousForUse,
+  connect: ambiguousForUse,
 };
 
 /** Which family's forwarding Seaway has turned on in which boot; keys of the store's facts. */
@@ -176,6 +178,7 @@ export class Networks {
       networks: this.list().flatMap((network) => toFirewallNetwork(network) ?? []),
       endpoints: this.endpoints.firewallEndpoints(),
       ports: this.#parts.publishedPorts(),
+      links: this.endpoints.firewallLinks(),
       // A host that was no router before must not become one for others because containers need it.
       dropOtherForwarding: [
         ...(wasTurnedOn(4) ? ['ipv4' as const] : []),
@@ -284,6 +287,7 @@ export class Networks {
     const { device } = network.bridge!;
     this.addresses.open(network, []);
     undo.add('close address book', () => this.addresses.close(network.id));
+    this.#reserveFor(network);
     // The bridge of a network that was just removed may still have the name.
     await this.#removals.gone(device);
     const view = toFirewallNetwork(network)!;
@@ -292,6 +296,14 @@ export class Networks {
     // One behind the other on the kernel thread, without a way to and fro in between.
     await allOrFirstError([this.#driver.ensureNetwork(network, []), this.firewall.change(addNetwork(view))]);
     if (network.enableIpv6 && (await this.#enableForwarding(6))) await this.firewall.apply();
+  }
+
+  /** Containers may have asked for addresses of a network before there was one of that name. */
+  #reserveFor({ id, name }: NetworkRecord): void {
+    for (const container of this.#store.containers.all()) {
+      const settings = container.networks[name];
+      if (settings && settings.networkId === undefined) this.addresses.reserve(id, container.id, [settings]);
+    }
   }
 
   /**

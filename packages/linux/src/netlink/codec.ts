@@ -113,6 +113,7 @@ export const u32: FixedCodec<number> = fixed(
   (view, at) => view.getUint32(at, true),
 );
 
+/** Network byte order: numbers of nf_tables. */
 export const u32be: FixedCodec<number> = fixed(
   4,
   (view, at, value) => view.setUint32(at, value),

@@ -147,6 +147,43 @@ export class NetlinkSocket implements Disposable {
     if (failure !== undefined) throw failure;
   }
 
+  /**
+   * Sends requests between two frames and waits for the outcome: a transaction, of which nothing is done when one fails.
+   * Throws NetlinkError with the failing request's `index` (0 for the transaction as a whole), RangeError for none.
+   * @param begin, end messages that are neither requests nor answered by themselves. Source: linux/netfilter/nfnetlink.h
+   */
+  transact(begin: NetlinkRequest, requests: readonly NetlinkRequest[], end: NetlinkRequest): void {
+    const last = requests.length - 1;
+    if (last < 0) throw new RangeError('a transaction needs a request');
+    const first = (this.#sequence + 1) >>> 0;
+    writer.reset();
+    for (const [index, { type, flags, body }] of [begin, ...requests, end].entries()) {
+      this.#sequence = (this.#sequence + 1) >>> 0;
+      // The end itself is answered by newer kernels only (Linux 6.10).
+      const acknowledged = index === last + 1 ? NLM_F_ACK : 0;
+      writeMessage(writer, type, flags | NLM_F_REQUEST | acknowledged, this.#sequence, body);
+    }
+    libc.send(this.#fd, writer.bytes());
+    this.#readTransaction(first, requests);
+  }
+
+  /** Reads until the last request is answered, or the transaction as a whole; throws the first failure. */
+  #readTransaction(first: number, requests: readonly NetlinkRequest[]): void {
+    let failure: NetlinkError | undefined;
+    for (let isOpen = true; isOpen; ) {
+      for (const frame of this.#receive()) {
+        // 0 is the beginning, to which a failure belongs that no request is to blame for.
+        const position = (frame.sequence - first) >>> 0;
+        if (frame.type !== NLMSG_ERROR || position > requests.length) continue;
+        const index = Math.max(0, position - 1);
+        const { errno } = readAcknowledgement(receiveView, frame);
+        if (errno !== 0) failure ??= this.#toError(frame, requests[index]!, index);
+        if (position === 0 || position === requests.length) isOpen = false;
+      }
+    }
+    if (failure !== undefined) throw failure;
+  }
+
   /** Sends one request and returns what `read` makes of its single answer. Throws NetlinkError. */
   get<T>(request: NetlinkRequest, read: (view: DataView, frame: Frame) => T): T {
     this.#send(request, 0);
