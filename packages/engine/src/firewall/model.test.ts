@@ -16,6 +16,7 @@ import {
   setLinks,
   toFirewallNetwork,
 } from './model.ts';
+import { mapDefinitions } from './ports.ts';
 
 const network = (n: number): FirewallNetwork => ({
   device: `br-${n}`,
@@ -52,11 +53,17 @@ describe('the firewall', () => {
     assert.ok(countRules([]) > 0);
   });
 
-  it('replaces the table as a whole, whether or not it was there', () => {
-    const verbs = compileRuleset(model())
-      .slice(0, 3)
-      .map((command) => Object.keys(command)[0]);
-    assert.deepEqual(verbs, ['add', 'delete', 'add']);
+  it('empties everything before it fills it, so that nothing of before is left', () => {
+    const commands = compileRuleset(model());
+    const words = commands.map((command) => JSON.stringify(command));
+    assert.match(words[0]!, /"flush":\{"table"/);
+    const added = words.flatMap((word) => word.match(/"add":\{"set":.*"name":"(\w+)"/)?.[1] ?? []);
+    const flushed = words.flatMap(
+      (word) => word.match(/"flush":\{"(?:set|map)":.*"name":"(\w+)"/)?.[1] ?? [],
+    );
+    const maps = mapDefinitions.match(/(?<=add map inet seaway )\w+/g) ?? [];
+    assert.ok(added.length > 0 && maps.length === 4);
+    assert.deepEqual(flushed.toSorted(), [...added, ...maps].toSorted());
   });
 
   it('forwards for others only where the host already did, for each family by itself', () => {
