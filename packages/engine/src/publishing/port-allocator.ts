@@ -76,9 +76,23 @@ export class PortAllocator {
   isFree(protocol: PortProtocol, address: string, port: number): boolean {
     const addresses = this.#taken.get(spaceOf(protocol, address))?.get(port);
     if (!addresses) return true;
-    const everyAddress = isIpv6(address) ? '::' : '0.0.0.0';
+    const everyAddress = everyAddressOf(address);
     return address !== everyAddress && !addresses.has(everyAddress) && !addresses.has(address);
   }
+}
+
+/** Whether of two ports of the host only one can be given out. */
+export function isInTheWay(one: PublishedPort, other: PublishedPort): boolean {
+  if (one.protocol !== other.protocol || one.hostPort !== other.hostPort) return false;
+  const [address, another] = [one.hostAddress, other.hostAddress];
+  const isSameFamily = isIpv6(address) === isIpv6(another);
+  return (
+    isSameFamily && [address, another].some((text) => text === everyAddressOf(text) || address === another)
+  );
+}
+
+function everyAddressOf(address: string): string {
+  return isIpv6(address) ? '::' : '0.0.0.0';
 }
 
 function spaceOf(protocol: PortProtocol, address: string): string {
