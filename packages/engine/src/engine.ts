@@ -119,7 +119,15 @@ export class Engine implements AsyncDisposable {
     const id = installationId(store);
     const events = new Events();
     const networks = new Networks(
-      { store, kernel, events, log, installation: id, publishedPorts: () => publishing.firewallPorts() },
+      {
+        store,
+        kernel,
+        events,
+        log,
+        installation: id,
+        publishedPorts: () => publishing.firewallPorts(),
+        openings: () => publishing.openings(),
+      },
       options.network,
     );
     const keeper = new KeeperClient({

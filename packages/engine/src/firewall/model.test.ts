@@ -4,6 +4,7 @@ import type { NftCommand, NftElement } from '@seaway/linux/nftables-json';
 import type { NetworkId } from '../base/ids.ts';
 import type { ContainerRecord } from '../model/container.ts';
 import type { EndpointRecord, GatewayMode, NetworkRecord } from '../model/network.ts';
+import { fingerprintOfCommands } from './fingerprint.ts';
 import {
   addEndpoint,
   addNetwork,
@@ -16,7 +17,7 @@ import {
   setLinks,
   toFirewallNetwork,
 } from './model.ts';
-import { mapDefinitions } from './ports.ts';
+import { addOpenings, mapDefinitions, removeOpenings } from './ports.ts';
 
 const network = (n: number): FirewallNetwork => ({
   device: `br-${n}`,
@@ -31,6 +32,7 @@ const model = (changes: Partial<FirewallModel> = {}): FirewallModel => ({
   networks: [],
   endpoints: [],
   ports: [],
+  openings: [],
   links: [],
   dropOtherForwarding: [],
   ...changes,
@@ -97,6 +99,34 @@ describe('the firewall', () => {
     assert.deepEqual(setsOf(addNetwork(modes)), ['bridges', 'home', 'talkative', 'open4', 'routed6']);
   });
 
+  it('opens ports of containers in the set of their family, and closes the same', () => {
+    const openings = [
+      { address: '10.0.0.2', protocol: 'tcp', port: 80 },
+      { address: 'fd00::2', protocol: 'udp', port: 53 },
+    ] as const;
+    assert.deepEqual(addOpenings([]), []);
+    const added = addOpenings(openings).map(elementOf);
+    assert.deepEqual(
+      added.map(({ name, elem }) => [name, elem]),
+      [
+        ['opened4', [{ concat: ['10.0.0.2', 'tcp', 80] }]],
+        ['opened6', [{ concat: ['fd00::2', 'udp', 53] }]],
+      ],
+    );
+    assert.deepEqual(removeOpenings(openings).map(elementOf), added);
+    const compiled = compileRuleset(model({ openings })).map((command) => JSON.stringify(command));
+    for (const command of addOpenings(openings)) assert.ok(compiled.includes(JSON.stringify(command)));
+  });
+
+  it('tells the rules of the bridge table once, however many containers there are', () => {
+    const silent = (port: string) => ({ port, interContainer: false });
+    const rules = (...endpoints: ReturnType<typeof silent>[]) =>
+      fingerprintOfCommands(compileRuleset(model({ endpoints })))['bridge chain forward'];
+    assert.equal(rules(), undefined);
+    assert.ok(rules(silent('veth1'))! > 0);
+    assert.equal(rules(silent('veth1'), silent('veth2')), rules(silent('veth1')));
+  });
+
   it('filters what is bridged only where containers may not talk to each other', () => {
     assert.deepEqual(addEndpoint({ port: 'veth1', interContainer: true }), []);
     assert.deepEqual(removeEndpoint({ port: 'veth1', interContainer: true }), []);
@@ -145,7 +175,7 @@ describe('links where containers may not talk to each other', () => {
           ? `add ${command.add.element.family}`
           : [],
     );
-    assert.deepEqual(changed, ['flush inet', 'add inet', 'flush bridge', 'add bridge']);
+    assert.deepEqual(changed, ['flush inet', 'flush bridge', 'add inet', 'add bridge']);
     assert.deepEqual(elementOf(commands.at(-1)!).elem, [{ concat: [link.from, link.to, 'tcp', 80] }]);
     assert.equal(
       setLinks([]).some((command) => 'add' in command && 'element' in command.add),

@@ -21,7 +21,18 @@ import type { Family } from '../base/address.ts';
 import type { ContainerRecord } from '../model/container.ts';
 import type { EndpointRecord, NetworkRecord } from '../model/network.ts';
 import { addChain, addRule, concat, field, match, meta, tableName } from './nft.ts';
-import { addPorts, type FirewallPort, loopback, portChains, portMapNames, publisherSets } from './ports.ts';
+import {
+  addOpenings,
+  addPorts,
+  type FirewallOpening,
+  type FirewallPort,
+  hasPorts,
+  loopback,
+  openingKey,
+  openingSets,
+  portChains,
+  portMapNames,
+} from './ports.ts';
 
 /** What the firewall needs to know of a network. */
 export interface FirewallNetwork {
@@ -32,9 +43,9 @@ export interface FirewallNetwork {
   readonly interContainer: boolean;
   /** Families whose traffic to elsewhere leaves with the host's address as its source. */
   readonly masquerade: readonly Family[];
-  /** Families in which everybody who routes to the containers reaches all their ports. */
+  /** Families in which every host that routes to the containers reaches all their ports; other networks do not. */
   readonly open: readonly Family[];
-  /** Families that are routed and not translated: ICMP reaches the containers. */
+  /** Families that are routed and not translated: ICMP and published ports reach the containers. */
   readonly routed: readonly Family[];
 }
 
@@ -58,6 +69,7 @@ export interface FirewallModel {
   readonly networks: readonly FirewallNetwork[];
   readonly endpoints: readonly FirewallEndpoint[];
   readonly ports: readonly FirewallPort[];
+  readonly openings: readonly FirewallOpening[];
   readonly links: readonly FirewallLink[];
   /** Where Seaway itself turned the host into a router, it forwards nothing but its networks' traffic. */
   readonly dropOtherForwarding: readonly Family[];
@@ -129,10 +141,10 @@ const sets = {
   masqueraded: { ipv4: set('masqueraded4', 'ifname'), ipv6: set('masqueraded6', 'ifname') },
   open: { ipv4: set('open4', 'ifname'), ipv6: set('open6', 'ifname') },
   routed: { ipv4: set('routed4', 'ifname'), ipv6: set('routed6', 'ifname') },
-  /** The address of each container with published ports, paired with itself. */
-  publishers: {
-    ipv4: set(publisherSets.ipv4, ['ipv4_addr', 'ipv4_addr']),
-    ipv6: set(publisherSets.ipv6, ['ipv6_addr', 'ipv6_addr']),
+  /** Ports of containers, by address, that everybody reaches. */
+  opened: {
+    ipv4: set(openingSets.ipv4, ['ipv4_addr', 'inet_proto', 'inet_service']),
+    ipv6: set(openingSets.ipv6, ['ipv6_addr', 'inet_proto', 'inet_service']),
   },
 } as const;
 
@@ -164,9 +176,9 @@ export function compileRuleset(model: FirewallModel): NftCommand[] {
     ...inetChains(model.dropOtherForwarding),
     ...removeTable('bridge'),
     ...model.networks.flatMap(addNetwork),
-    ...model.endpoints.flatMap(addEndpoint),
     ...addPorts(model.ports),
-    ...(model.links.length > 0 ? setLinks(model.links) : []),
+    ...addOpenings(model.openings),
+    ...compileBridgeTable(model),
   ];
 }
 
@@ -187,9 +199,6 @@ function removeTable(family: NftFamily): NftCommand[] {
 function addSet({ family, name, type }: SetShape): NftCommand {
   return { add: { set: { family, table: tableName, name, type } } };
 }
-
-const source = { ipv4: field('ip', 'saddr'), ipv6: field('ip6', 'saddr') } as const;
-const destination = { ipv4: field('ip', 'daddr'), ipv6: field('ip6', 'daddr') } as const;
 
 function inetChains(dropOtherForwarding: readonly Family[]): NftCommand[] {
   const iifname = meta('iifname');
@@ -219,9 +228,16 @@ function inetChains(dropOtherForwarding: readonly Family[]): NftCommand[] {
       { drop: null },
     ]),
     ...families.flatMap((family) => [
-      addRule('inet', 'forward', `${family}: open to all who route here`, [
+      addRule('inet', 'forward', `${family}: open to other hosts that route here`, [
         of(family),
         inSet(oifname, sets.open[family]),
+        match(iifname, '!=', `@${sets.bridges.name}`),
+        { accept: null },
+      ]),
+      addRule('inet', 'forward', `${family}: routed networks open their published ports`, [
+        hasPorts,
+        inSet(oifname, sets.routed[family]),
+        inSet(openingKey(family), sets.opened[family]),
         { accept: null },
       ]),
       addRule('inet', 'forward', `${family}: routed networks answer pings`, [
@@ -265,14 +281,15 @@ function inetChains(dropOtherForwarding: readonly Family[]): NftCommand[] {
       match({ ct: { key: 'status' } }, 'in', 'dnat'),
       { masquerade: null },
     ]),
-    // With br_netfilter such packets are bridged, and the interface that they came by is not known here.
-    ...families.map((family) =>
-      addRule('inet', 'postrouting', `${family}: to a published port of its own`, [
-        inSet(concat(source[family], destination[family]), sets.publishers[family]),
-        match({ ct: { key: 'status' } }, 'in', 'dnat'),
-        { masquerade: null },
-      ]),
-    ),
+    // With br_netfilter such packets are bridged, and the interface that they came by is not known here. It is not of
+    // those that the host itself sends either.
+    addRule('inet', 'postrouting', 'the same, bridged', [
+      match(meta('iif'), '==', 0),
+      inSet(oifname, sets.bridges),
+      match({ ct: { key: 'status' } }, 'in', 'dnat'),
+      match({ fib: { result: 'type', flags: ['saddr'] } }, '!=', 'local'),
+      { masquerade: null },
+    ]),
     addRule('inet', 'postrouting', 'from 127.0.0.1 of the host to a published port', [
       inSet(oifname, sets.bridges),
       match(field('ip', 'saddr'), '==', loopback),
@@ -281,6 +298,20 @@ function inetChains(dropOtherForwarding: readonly Family[]): NftCommand[] {
     ...portChains(`@${sets.bridges.name}`),
   ];
 }
+
+function compileBridgeTable({ endpoints, links }: FirewallModel): NftCommand[] {
+  const silent = endpoints.filter(({ interContainer }) => !interContainer);
+  if (silent.length === 0 && links.length === 0) return [];
+  return [...ensureBridgeTable(), ...silent.map(addSilentPort), ...addLinks(links)];
+}
+
+/**
+ * A bit of the packet's mark that says, from one table to the other, that it belongs to a published port. The mark is
+ * gone when the packet leaves for the container's namespace.
+ */
+const publishedMark = 0x1000_0000;
+/** Only there beside the second table; before all rules that accept. */
+const markingChain = 'bridged';
 
 /** The second table, or what is missing of it: sets keep their elements, the chain gets its rules anew. */
 function ensureBridgeTable(): NftCommand[] {
@@ -291,8 +322,22 @@ function ensureBridgeTable(): NftCommand[] {
     addTable(family),
     addSet(silentPorts),
     addSet(linkedPorts),
-    addChain(family, 'forward', 'filter', 'forward', 0),
+    addChain('inet', markingChain, 'filter', 'forward', -1),
+    { flush: { chain: { family: 'inet', table: tableName, name: markingChain } } },
+    // With br_netfilter they come by here, and then by the second table, which knows nothing of translation.
+    addRule('inet', markingChain, 'to a published port of the own network and back', [
+      match(concat(meta('iifname'), meta('oifname')), '==', `@${sets.home.name}`),
+      match({ ct: { key: 'status' } }, 'in', 'dnat'),
+      { mangle: { key: meta('mark'), value: { '|': [meta('mark'), publishedMark] } } },
+    ]),
+    // Behind br_netfilter, which is at 0; linux/netfilter_bridge.h, NF_BR_PRI_FILTER_OTHER.
+    addChain(family, 'forward', 'filter', 'forward', 200),
     { flush: { chain: { family, table: tableName, name: 'forward' } } },
+    addRule(family, 'forward', 'translated: to a published port and back', [
+      isSilent,
+      match({ '&': [meta('mark'), publishedMark] }, '==', publishedMark),
+      { accept: null },
+    ]),
     addRule(family, 'forward', 'to the port of a linked container', [
       isSilent,
       isLinked(linkedKey('saddr', 'daddr', 'dport')),
@@ -341,7 +386,11 @@ function networkElements(network: FirewallNetwork): NftElement[] {
 /** What an endpoint needs; nothing for most. */
 export function addEndpoint({ port, interContainer }: FirewallEndpoint): NftCommand[] {
   if (interContainer) return [];
-  return [...ensureBridgeTable(), { add: { element: element(silentPorts, port) } }];
+  return [...ensureBridgeTable(), addSilentPort({ port })];
+}
+
+function addSilentPort({ port }: Pick<FirewallEndpoint, 'port'>): NftCommand {
+  return { add: { element: element(silentPorts, port) } };
 }
 
 /** Takes back what {@link addEndpoint} added. */
@@ -351,14 +400,21 @@ export function removeEndpoint({ port, interContainer }: FirewallEndpoint): NftC
 
 /** Opens what these links ask for, and nothing else any more. */
 export function setLinks(links: readonly FirewallLink[]): NftCommand[] {
-  const elem = links.map(({ from, to, protocol, port }) => concat(from, to, protocol, port));
   return [
     ...ensureBridgeTable(),
-    ...[sets.linked, linkedPorts].flatMap(({ family, name }): NftCommand[] => [
-      { flush: { set: { family, table: tableName, name } } },
-      ...(elem.length > 0 ? [{ add: { element: { family, table: tableName, name, elem } } }] : []),
-    ]),
+    ...[sets.linked, linkedPorts].map(
+      ({ family, name }): NftCommand => ({ flush: { set: { family, table: tableName, name } } }),
+    ),
+    ...addLinks(links),
   ];
+}
+
+function addLinks(links: readonly FirewallLink[]): NftCommand[] {
+  const elem = links.map(({ from, to, protocol, port }) => concat(from, to, protocol, port));
+  if (elem.length === 0) return [];
+  return [sets.linked, linkedPorts].map(({ family, name }) => ({
+    add: { element: { family, table: tableName, name, elem } },
+  }));
 }
 
 function element({ family, name }: SetShape, elem: NftExpression): NftElement {

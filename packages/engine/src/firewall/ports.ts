@@ -17,17 +17,21 @@ export interface FirewallPort {
   readonly containerPort: number;
 }
 
+/** A port of a container that is reached by routing alone: where nothing is translated, publishing opens it. */
+export interface FirewallOpening {
+  readonly address: string;
+  readonly protocol: FirewallPort['protocol'];
+  readonly port: number;
+}
+
 /** Ports of the host: those on every address, and those on one. */
 const portMaps = {
   ipv4: { every: 'published4', one: 'published4_at', address: 'ipv4_addr', any: '0.0.0.0', dnat: 'ip' },
   ipv6: { every: 'published6', one: 'published6_at', address: 'ipv6_addr', any: '::', dnat: 'ip6' },
 } as const;
 
-/** Containers that publish ports, each address paired with itself: packets to oneself need another source address. */
-export const publisherSets = { ipv4: 'publishers4', ipv6: 'publishers6' } as const satisfies Record<
-  Family,
-  string
->;
+/** Ports of containers that are open to all who route there. */
+export const openingSets = { ipv4: 'opened4', ipv6: 'opened6' } as const satisfies Record<Family, string>;
 
 export const portMapNames: readonly string[] = Object.values(portMaps).flatMap(({ every, one }) => [
   every,
@@ -47,7 +51,7 @@ export const loopback: NftExpression = { prefix: { addr: '127.0.0.0', len: 8 } }
 const l4proto = meta('l4proto');
 const port = field('th', 'dport');
 /** Where there are ports at all; without knowing that, the kernel does not look at them. */
-const hasPorts = match(l4proto, '==', { set: ['tcp', 'udp', 'sctp'] });
+export const hasPorts = match(l4proto, '==', { set: ['tcp', 'udp', 'sctp'] });
 
 /**
  * Translation of published ports, for what comes from elsewhere and for the host itself.
@@ -107,6 +111,11 @@ function portKey(family: Family, which: 'one' | 'every'): NftExpression {
   return which === 'one' ? concat(address, l4proto, port) : concat(l4proto, port);
 }
 
+/** The key of {@link openingSets} that a packet has. */
+export function openingKey(family: Family): NftExpression {
+  return portKey(family, 'one');
+}
+
 type ElementValue = NftElement['elem'][number];
 
 /** Elements of published ports, as few commands as there are maps. */
@@ -129,7 +138,7 @@ function portElements(
   const byMap = new Map<string, ElementValue[]>();
   for (const published of ports) {
     const { protocol, hostAddress, hostPort } = published;
-    const maps = portMaps[hostAddress.includes(':') ? 'ipv6' : 'ipv4'];
+    const maps = portMaps[familyOf(hostAddress)];
     const isEvery = hostAddress === maps.any;
     const key = isEvery ? concat(protocol, hostPort) : concat(hostAddress, protocol, hostPort);
     const name = isEvery ? maps.every : maps.one;
@@ -137,10 +146,28 @@ function portElements(
     elements.push(toElement(published, key));
     byMap.set(name, elements);
   }
-  const addresses = new Set(ports.map(({ containerAddress }) => containerAddress));
-  for (const address of addresses) {
-    const name = publisherSets[address.includes(':') ? 'ipv6' : 'ipv4'];
-    byMap.set(name, [...(byMap.get(name) ?? []), concat(address, address)]);
-  }
   return [...byMap].map(([name, elem]) => ({ family: 'inet', table: tableName, name, elem }));
+}
+
+/** Elements of opened ports. */
+export function addOpenings(openings: readonly FirewallOpening[]): NftCommand[] {
+  return openingElements(openings).map((element) => ({ add: { element } }));
+}
+
+/** Takes back what {@link addOpenings} added. */
+export function removeOpenings(openings: readonly FirewallOpening[]): NftCommand[] {
+  return openingElements(openings).map((element) => ({ delete: { element } }));
+}
+
+function openingElements(openings: readonly FirewallOpening[]): NftElement[] {
+  return (['ipv4', 'ipv6'] as const).flatMap((family) => {
+    const elem = openings
+      .filter(({ address }) => familyOf(address) === family)
+      .map(({ address, protocol, port: number }) => concat(address, protocol, number));
+    return elem.length > 0 ? [{ family: 'inet', table: tableName, name: openingSets[family], elem }] : [];
+  });
+}
+
+function familyOf(address: string): Family {
+  return address.includes(':') ? 'ipv6' : 'ipv4';
 }

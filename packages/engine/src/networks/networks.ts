@@ -15,7 +15,7 @@ import { BridgeDriver, endpointMark, markPrefix, networkMark } from '../drivers/
 import type { NetworkDriver } from '../drivers/driver.ts';
 import type { Events } from '../events.ts';
 import { addNetwork, type FirewallModel, removeNetwork, toFirewallNetwork } from '../firewall/model.ts';
-import type { FirewallPort } from '../firewall/ports.ts';
+import type { FirewallOpening, FirewallPort } from '../firewall/ports.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { type EndpointRecord, isPredefinedNetwork, type NetworkRecord } from '../model/network.ts';
 import { parseResolvConf } from '../model/network-files.ts';
@@ -45,6 +45,8 @@ export interface NetworksParts {
   readonly installation: string;
   /** The ports that lead to containers, whenever the whole ruleset is put in place. */
   readonly publishedPorts: () => readonly FirewallPort[];
+  /** Ports of containers on routed networks that are open, likewise. */
+  readonly openings: () => readonly FirewallOpening[];
 }
 
 /** What a reference to a network is looked up for; Docker's texts differ. */
@@ -178,6 +180,7 @@ export class Networks {
       networks: this.list().flatMap((network) => toFirewallNetwork(network) ?? []),
       endpoints: this.endpoints.firewallEndpoints(),
       ports: this.#parts.publishedPorts(),
+      openings: this.#parts.openings(),
       links: this.endpoints.firewallLinks(),
       // A host that was no router before must not become one for others because containers need it.
       dropOtherForwarding: [

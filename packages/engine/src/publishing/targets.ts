@@ -1,10 +1,10 @@
 /** Where published ports lead: which of a container's endpoints takes them, and what the kernel cannot translate. Pure. */
 import type { Family } from '../base/address.ts';
-import type { FirewallPort } from '../firewall/ports.ts';
+import type { FirewallOpening, FirewallPort } from '../firewall/ports.ts';
 import type { HeldPort } from '../keeper/protocol.ts';
 import { type Attachment, chooseGateways, type WayOut } from '../model/gateways.ts';
 import type { NetworkRecord } from '../model/network.ts';
-import type { PublishedPort } from '../model/ports.ts';
+import type { ContainerPort, PublishedPort } from '../model/ports.ts';
 
 /** A container's addresses behind its ways out, in the families that it has. */
 export interface PublishTarget {
@@ -33,6 +33,56 @@ function isTranslated({ family, endpoint }: WayOut, attachments: readonly Attach
 
 function networkOf(id: string, attachments: readonly Attachment[]): NetworkRecord | undefined {
   return attachments.find(({ endpoint }) => endpoint.id === id)?.network;
+}
+
+/** A port that was asked for, with the host addresses that its binding stands for: one, or every address of each family. */
+export interface AddressedPort extends ContainerPort {
+  readonly addresses: readonly string[];
+}
+
+/**
+ * Without the addresses that the host does not answer at: routed networks take no part in translation. A port that is
+ * left without any has no port of the host.
+ */
+export function withHostPorts<T extends AddressedPort>(
+  ports: readonly T[],
+  attachments: readonly Attachment[],
+): T[] {
+  const routed = chooseGateways(attachments)
+    .filter((way) => isRouted(way.family, networkOf(way.endpoint.id, attachments)))
+    .map(({ family }) => family);
+  return ports.flatMap((port) => {
+    const addresses = port.addresses.filter((address) => !routed.includes(familyOf(address)));
+    return addresses.length > 0 ? [{ ...port, addresses }] : [];
+  });
+}
+
+/**
+ * What publishing opens on all the container's routed networks, to everybody who routes there. The host's address says
+ * no more than the family; but what was meant for the host alone, by an address of its loopback interface, stays closed.
+ */
+export function openings(
+  ports: readonly AddressedPort[],
+  attachments: readonly Attachment[],
+): FirewallOpening[] {
+  const opened = attachments.flatMap(({ endpoint, network }) =>
+    ports.flatMap(({ protocol, port, addresses }) =>
+      (['ipv4', 'ipv6'] as const).flatMap((family): FirewallOpening[] => {
+        const address = family === 'ipv4' ? endpoint.ipv4Address : endpoint.ipv6Address;
+        const isMeant = addresses.some((host) => familyOf(host) === family && !isLoopback(host));
+        return address && isMeant && isRouted(family, network) ? [{ address, protocol, port }] : [];
+      }),
+    ),
+  );
+  return [...new Map(opened.map((opening) => [JSON.stringify(opening), opening])).values()];
+}
+
+function isRouted(family: Family, network: NetworkRecord | undefined): boolean {
+  return network?.internal === false && network.bridge?.gatewayModes[family] === 'routed';
+}
+
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1';
 }
 
 /** The host address of ports whose binding names none, as the network that takes them wants it. */

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { attachment } from './fixtures.ts';
+import { type AddressedPort, openings, withHostPorts } from './targets.ts';
+
+const every = ['0.0.0.0', '::'];
+const port = (number: number, addresses: readonly string[]): AddressedPort => ({
+  port: number,
+  protocol: 'tcp',
+  addresses,
+});
+const modes = (ipv4: 'nat' | 'routed', ipv6: 'nat' | 'routed') => ({
+  bridge: { gatewayModes: { ipv4, ipv6 } },
+});
+const addresses = { ipv4Address: '172.18.0.2', ipv6Address: 'fd00::2' };
+const routed = attachment({ name: 'routed', ...addresses, ...modes('routed', 'routed') });
+const half = attachment({ name: 'half', ...addresses, ...modes('nat', 'routed') });
+const translated = attachment({
+  name: 'translated',
+  ipv4Address: '172.19.0.2',
+  ipv6Address: 'fd01::2',
+  ...modes('nat', 'nat'),
+});
+
+describe('ports on routed networks', () => {
+  const opened = (ports: readonly AddressedPort[], ...attachments: Parameters<typeof openings>[1]) =>
+    openings(ports, attachments).map((opening) => `${opening.address} ${opening.protocol} ${opening.port}`);
+
+  it('are opened at the address of the container in each family that is routed', () => {
+    assert.deepEqual(opened([port(80, every)], routed), ['172.18.0.2 tcp 80', 'fd00::2 tcp 80']);
+    assert.deepEqual(opened([port(80, every)], half), ['fd00::2 tcp 80']);
+    assert.deepEqual(opened([port(80, every)], translated), []);
+  });
+
+  it('are opened on all of them, also where another network is the way out', () => {
+    assert.deepEqual(opened([port(80, every)], attachment({ name: 'a', ipv4Address: '10.0.0.2' }), routed), [
+      '172.18.0.2 tcp 80',
+      'fd00::2 tcp 80',
+    ]);
+  });
+
+  it('are opened in the family of the address that they were bound to', () => {
+    assert.deepEqual(opened([port(80, ['192.0.2.1'])], routed), ['172.18.0.2 tcp 80']);
+    assert.deepEqual(opened([port(80, ['::'])], routed), ['fd00::2 tcp 80']);
+  });
+
+  it('stay closed where they were meant for the host alone', () => {
+    assert.deepEqual(
+      opened([port(80, ['127.0.0.1']), port(81, ['127.8.8.8']), port(82, ['::1'])], routed),
+      [],
+    );
+  });
+
+  it('are opened once, however often they were bound', () => {
+    assert.deepEqual(opened([port(80, ['0.0.0.0']), port(80, ['192.0.2.1'])], routed), ['172.18.0.2 tcp 80']);
+  });
+
+  it('stay closed on internal networks', () => {
+    const inner = attachment({ name: 'inner', ...addresses, internal: true, ...modes('routed', 'routed') });
+    assert.deepEqual(opened([port(80, every)], inner), []);
+  });
+});
+
+describe('ports of the host', () => {
+  const left = (...attachments: Parameters<typeof withHostPorts>[1]) =>
+    withHostPorts([port(80, every), port(81, ['::1'])], attachments).map((kept) => [
+      kept.port,
+      kept.addresses,
+    ]);
+
+  it('are taken in families that are translated, and in those that the container does not have', () => {
+    assert.deepEqual(left(translated), [
+      [80, every],
+      [81, ['::1']],
+    ]);
+    assert.deepEqual(left(attachment({ name: 'a', ipv4Address: '10.0.0.2' })), [
+      [80, every],
+      [81, ['::1']],
+    ]);
+  });
+
+  it('are not taken in families that are routed', () => {
+    assert.deepEqual(left(half), [[80, ['0.0.0.0']]]);
+    assert.deepEqual(left(routed), []);
+  });
+});
