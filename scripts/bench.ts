@@ -6,10 +6,16 @@
  */
 import { existsSync } from 'node:fs';
 import { benchNetworks } from '../bench/networks.ts';
+import { benchPorts } from '../bench/ports.ts';
 import { benchResolver } from '../bench/resolver.ts';
 import { benchStartCost } from '../bench/start-cost.ts';
 
-const benchmarks = { 'start-cost': benchStartCost, networks: benchNetworks, resolver: benchResolver };
+const benchmarks = {
+  'start-cost': benchStartCost,
+  networks: benchNetworks,
+  ports: benchPorts,
+  resolver: benchResolver,
+};
 
 const withDockerd = ['/usr/sbin/dockerd', '/usr/bin/dockerd'].some((path) => existsSync(path));
 if (!withDockerd)
