@@ -132,7 +132,7 @@ export class Membership {
         launcher.changeHosts(connected, { added: [endpoint], removed: [] }),
         hadResolver ? undefined : launcher.updateResolver(connected),
       ]);
-      await this.#parts.publishing.follow(connected, before);
+      await this.#parts.publishing.follow(id, before);
       if (network.name === defaultBridge) await links.follow(id);
       emitNetworkEvent(events, 'connect', network, connected);
     } catch (error) {
@@ -238,7 +238,7 @@ export class Membership {
       launcher.changeHosts(container, { added: [], removed: [endpoint] }),
     ]);
     networks.endpoints.removeInterface(endpoint);
-    await publishing.follow(container, before);
+    await publishing.follow(container.id, before);
   }
 }
 

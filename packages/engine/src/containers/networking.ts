@@ -147,14 +147,14 @@ export class Networking {
   /** Makes a placed container's namespace, interfaces and names real. */
   async plumb(id: ContainerId, placement: Placement): Promise<void> {
     if (placement.kind !== 'own') return;
-    const { networks, sandboxes, names, publishing, registry } = this.#parts;
+    const { networks, sandboxes, names, publishing } = this.#parts;
     const { sandbox, ipv6 } = placement;
     await sandboxes.ensure(sandbox, { ipv6 });
     const namespace = sandboxes.path(sandbox.id);
     for (const endpoint of networks.endpointsOfContainer(id)) {
       await networks.endpoints.connect(endpoint, namespace);
     }
-    await allOrFirstError([names.publish(names.changeOf(id)), publishing.publish(registry.get(id))]);
+    await allOrFirstError([names.publish(names.changeOf(id)), publishing.publish(id)]);
   }
 
   /**
@@ -162,10 +162,9 @@ export class Networking {
    * @returns the endpoints whose interfaces are still to be removed
    */
   async release(id: ContainerId): Promise<EndpointRecord[]> {
-    const { networks, sandboxes, names, publishing, registry } = this.#parts;
+    const { networks, sandboxes, names, publishing } = this.#parts;
     const change = names.changeOf(id);
-    const container = registry.find(id);
-    if (container) await publishing.withdraw(container, networks.endpoints.attachments(id));
+    await publishing.withdraw(id, networks.endpoints.attachments(id));
     const endpoints = networks.endpointsOfContainer(id);
     const sandbox = sandboxes.ownedBy(id);
     const livesOn = sandbox !== undefined && sandboxes.users(sandbox.id).some((user) => user.id !== id);
