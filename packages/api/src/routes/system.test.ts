@@ -88,3 +88,9 @@ test('info has every field that the docker client reads, in its type', async () 
   assert.deepEqual(shown.FirewallBackend, { Driver: 'nftables' });
   assert.equal(shown.Warnings, null);
 });
+
+test('info warns as the engine does, in the form of dockerd', async () => {
+  const engine = fakeEngine({ networkMethods: { warnings: async () => ['the sky falls'] } });
+  const shown = (await buildApi(engine, { version: '1.2.3', labels: [] }).inject({ url: '/info' })).json();
+  assert.deepEqual(shown.Warnings, ['WARNING: the sky falls']);
+});

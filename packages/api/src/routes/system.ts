@@ -61,6 +61,7 @@ export function systemRoutes(app: RouteApp, { engine, version, labels }: RouteCo
     const containers = engine.containers.list();
     const running = containers.filter(isRunning).length;
     const { options } = engine;
+    const warnings = await engine.networks.warnings();
     return {
       ID: engine.id,
       Name: hostname(),
@@ -126,7 +127,7 @@ export function systemRoutes(app: RouteApp, { engine, version, labels }: RouteCo
         Size: size,
       })),
       FirewallBackend: { Driver: 'nftables' },
-      Warnings: null,
+      Warnings: warnings.length > 0 ? warnings.map((warning) => `WARNING: ${warning}`) : null,
     };
   });
 }

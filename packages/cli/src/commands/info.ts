@@ -17,7 +17,9 @@ export const spec: CommandSpec<{ format?: string }> = {
     if (format !== undefined) return inspectObjects(context, [''], format, fetch);
     const info = await fetch();
     context.print(`Server:\n${formatProperties(infoProperties(info))}`);
-    for (const warning of info.Warnings ?? []) context.complain(`warning: ${warning}`);
+    for (const warning of info.Warnings ?? []) {
+      context.complain(`warning: ${warning.replace(/^WARNING: /, '')}`);
+    }
     return 0;
   },
 };

@@ -45,6 +45,11 @@ export function ownTables(name: string): NftObject[] {
   });
 }
 
+/** All chains of the host, of whatever program. */
+export function hostChains(): NftObject[] {
+  return nftables().list({ kind: 'chains' });
+}
+
 export interface Ruleset {
   /** Text in the language of nft(8): tables and maps that must be there; it leaves existing ones as they are. */
   readonly definitions: string;

@@ -5,6 +5,7 @@ import type { Log } from '../base/log.ts';
 import { fingerprintOfCommands, fingerprintOfObjects, isSameFingerprint } from '../firewall/fingerprint.ts';
 import { compileRuleset, type FirewallModel, removalText } from '../firewall/model.ts';
 import { tableName } from '../firewall/nft.ts';
+import { describeDroppingChain, droppingChains } from '../firewall/others.ts';
 import { mapDefinitions } from '../firewall/ports.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 
@@ -16,6 +17,7 @@ export class Firewall {
   readonly #model: () => FirewallModel;
   readonly #log: Log;
   #timer: NodeJS.Timeout | undefined;
+  #reported: readonly string[] = [];
 
   /** @param model what the ruleset should be, whenever it is asked for */
   constructor(kernel: Kernel, model: () => FirewallModel, log: Log) {
@@ -50,6 +52,21 @@ export class Firewall {
     }
   }
 
+  /** What other programs' firewalls do to the traffic of containers, in sentences. */
+  async obstacles(): Promise<readonly string[]> {
+    const chains = await this.#kernel.changes.run('hostChains');
+    return droppingChains(chains).map(describeDroppingChain);
+  }
+
+  /** Writes obstacles to the log that were not there when it was asked last. */
+  async reportObstacles(): Promise<void> {
+    const obstacles = await this.obstacles();
+    for (const obstacle of obstacles) {
+      if (!this.#reported.includes(obstacle)) this.#log.warn({}, obstacle);
+    }
+    this.#reported = obstacles;
+  }
+
   /** From now on the ruleset is put back when somebody else takes it away, or a part of it. */
   watch(): void {
     this.#timer = setInterval(() => void this.#look(), LOOK_MS).unref();
@@ -62,6 +79,7 @@ export class Firewall {
   async #look(): Promise<void> {
     try {
       if (!(await this.#kernel.changes.run('isRulesetDisturbed'))) return;
+      await this.reportObstacles();
       // Changes of ours that are under way are in the model already, and in the kernel by the time of the answer.
       const there = fingerprintOfObjects(await this.#kernel.changes.run('ownTables', tableName));
       const wanted = fingerprintOfCommands(compileRuleset(this.#model()));

@@ -116,6 +116,7 @@ export class Networks {
     await this.#enableForwarding(4);
     if (this.list().some(({ enableIpv6, bridge }) => enableIpv6 && bridge)) await this.#enableForwarding(6);
     await this.firewall.apply();
+    await this.firewall.reportObstacles();
     this.firewall.watch();
   }
 
@@ -381,6 +382,11 @@ export class Networks {
 
   #emit(action: 'create' | 'destroy', { id, name, driver }: NetworkRecord): void {
     this.#parts.events.emit('network', action, id, { name, type: driver });
+  }
+
+  /** What is wrong with the host's network as far as containers are concerned, in sentences. */
+  warnings(): Promise<readonly string[]> {
+    return this.firewall.obstacles();
   }
 
   /** The host's address on the default bridge, by which containers can reach it. */

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { NftChain, NftObject } from '@seaway/linux/nftables-json';
+import { describeDroppingChain, droppingChains } from './others.ts';
+
+const chain = (changes: Partial<NftChain>): NftObject => ({
+  chain: {
+    family: 'ip',
+    table: 'filter',
+    name: 'FORWARD',
+    type: 'filter',
+    hook: 'forward',
+    prio: 0,
+    policy: 'drop',
+    ...changes,
+  },
+});
+
+describe("other programs' chains", () => {
+  it('are told where they drop what is forwarded', () => {
+    const found = droppingChains([
+      { table: { family: 'ip', name: 'filter' } },
+      chain({}),
+      chain({ family: 'inet', table: 'firewalld', name: 'filter_FORWARD' }),
+      chain({ family: 'bridge', table: 'walls', name: 'between' }),
+    ]);
+    assert.deepEqual(found, [
+      { family: 'ip', table: 'filter', chain: 'FORWARD' },
+      { family: 'inet', table: 'firewalld', chain: 'filter_FORWARD' },
+      { family: 'bridge', table: 'walls', chain: 'between' },
+    ]);
+    assert.deepEqual(found.map(describeDroppingChain), [
+      'chain FORWARD of the table ip filter drops forwarded IPv4 packets that no rule of its own accepts: those of containers too',
+      'chain filter_FORWARD of the table inet firewalld drops forwarded packets that no rule of its own accepts: those of containers too',
+      'chain between of the table bridge walls drops forwarded packets within a network that no rule of its own accepts: those of containers too',
+    ]);
+  });
+
+  it('are not told where they accept, watch another way, are nobody’s base or our own', () => {
+    const { chain: plain } = chain({ name: 'DOCKER' }) as { chain: NftChain };
+    const { hook: _, policy: __, ...withoutHook } = plain;
+    assert.deepEqual(
+      droppingChains([
+        chain({ policy: 'accept' }),
+        chain({ name: 'INPUT', hook: 'input' }),
+        { chain: withoutHook },
+        chain({ family: 'inet', table: 'seaway', name: 'forward' }),
+        chain({ family: 'arp' }),
+      ]),
+      [],
+    );
+  });
+});
