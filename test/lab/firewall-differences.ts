@@ -16,19 +16,19 @@ import {
 export const reasons = {
   direct: {
     what: 'Other hosts that route container addresses here reach published ports there, also those bound to 127.0.0.1',
-    why: 'dockerd 20.10 opens the container’s port to everybody and trusts that nobody has a route; Docker closed that in 28, Seaway from its start.',
+    why: "dockerd 20.10 opens the container's port to everybody and trusts that nobody has a route; Docker closed that in 28, Seaway from its start.",
   },
   unfiltered: {
     what: 'Over IPv6, everybody with a route reaches all ports of containers, `icc` and `--internal` do nothing, and nothing is masqueraded',
     why: 'dockerd 20.10 has no IPv6 firewall unless it is started with `--experimental --ip6tables`; Seaway treats both families alike.',
   },
   proxied: {
-    what: 'Over IPv6, servers see the bridge’s address in place of the client’s',
-    why: 'dockerd’s proxy process accepts the connection and opens another one; Seaway translates addresses in the kernel wherever the container has IPv6.',
+    what: "Over IPv6, servers see the bridge's address in place of the client's",
+    why: "dockerd's proxy process accepts the connection and opens another one; Seaway translates addresses in the kernel wherever the container has IPv6.",
   },
   'proxied datagrams': {
     what: 'UDP to a published port by an address of the host that is not the nearest one gets no answer',
-    why: 'dockerd’s proxy answers from the address that the host prefers towards the client, and connected sockets do not take that; Seaway translates.',
+    why: "dockerd's proxy answers from the address that the host prefers towards the client, and connected sockets do not take that; Seaway translates.",
   },
   crafted: {
     what: 'Neighbours that send packets for 127.0.0.1 over the wire reach ports, also those bound to 127.0.0.1',
@@ -40,7 +40,7 @@ export const reasons = {
   },
   'internal relay': {
     what: 'Containers of internal networks reach ports that other networks publish, over IPv6',
-    why: 'dockerd’s proxy listens on the internal bridge’s address too; Seaway drops that as it does with IPv4.',
+    why: "dockerd's proxy listens on the internal bridge's address too; Seaway drops that as it does with IPv4.",
   },
   modes: {
     what: 'The gateway modes `nat-unprotected`, `routed` and `isolated` do nothing',

@@ -22,6 +22,8 @@ export interface Target {
   readonly protocol: ProbeProtocol;
   readonly address: string;
   readonly port: number;
+  /** The address to ask from. @default the kernel's choice */
+  readonly from?: string;
 }
 
 /** An IPv4 address that came through a socket for both families looks like an ordinary one. */
@@ -62,7 +64,7 @@ async function serveUdp(fd: number, family: 'ipv4' | 'ipv6'): Promise<Disposable
 
 /** Tries to reach a server from inside a namespace. Rejects only when it cannot even try. */
 export function probe(namespace: string, target: Target, timeoutMs: number): Promise<Outcome> {
-  const { protocol, address, port } = target;
+  const { protocol } = target;
   const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
   const fail = (error: unknown) => {
     const outcome = outcomeOf(error);
@@ -73,7 +75,7 @@ export function probe(namespace: string, target: Target, timeoutMs: number): Pro
   const answer = (text: Buffer) => resolve({ kind: 'answered', seenAs: text.toString() });
   let close = () => {};
   try {
-    const fd = runInNamespace(namespace, () => openConnecting(protocol, address, port));
+    const fd = runInNamespace(namespace, () => openConnecting(target));
     close = protocol === 'tcp' ? readTcp(fd, answer, fail) : askUdp(fd, target, answer, fail);
   } catch (error) {
     fail(error);
@@ -84,8 +86,8 @@ export function probe(namespace: string, target: Target, timeoutMs: number): Pro
   });
 }
 
-function openConnecting(protocol: ProbeProtocol, address: string, port: number): number {
-  const { fd } = openInetSocket(protocol, isIPv4(address) ? 'ipv4' : 'ipv6');
+function openConnecting({ protocol, address, port, from }: Target): number {
+  const { fd } = openInetSocket(protocol, isIPv4(address) ? 'ipv4' : 'ipv6', from);
   if (protocol === 'udp') return fd;
   try {
     startConnecting(fd, address, port);

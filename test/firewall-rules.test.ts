@@ -1,0 +1,248 @@
+/**
+ * Seaway's rules beside those of others: the examples of the page on the firewall, rules that are taken away, and other
+ * programs' firewalls that are in the way.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { afterEach, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hostAddress, hostAddress6, outsideAddress } from './lab/lab.ts';
+import { type Outcome, type Target as ProbeTarget, probe, serve } from './lab/probes.ts';
+import { RawApi } from './lab/raw-api.ts';
+import { eventually, openStory } from './lab/story.ts';
+
+const lab = await openStory();
+const api = new RawApi(lab);
+const page = readFileSync(new URL('../docs/firewall.md', import.meta.url), 'utf8');
+
+const host = `/proc/${lab.holderPid}/ns/net`;
+const outside = lab.pathInside('/run/netns/outside');
+/** Another host, beyond the one that the lab's host is joined to. */
+const stranger = '203.0.113.5';
+await lab.outside(`ip address add ${stranger}/32 dev eth0`);
+
+const jobsBridge = { 'com.docker.network.bridge.name': 'br-jobs' };
+await api.createNetwork('jobs', {
+  EnableIPv6: true,
+  Options: jobsBridge,
+  IPAM: { Config: [{ Subnet: '10.60.0.0/24' }, { Subnet: 'fd60::/64' }] },
+});
+const silent = { 'com.docker.network.bridge.enable_icc': 'false' };
+await api.createNetwork('apart', { Options: silent, IPAM: { Config: [{ Subnet: '10.61.0.0/24' }] } });
+await api.run('web', 'jobs', {
+  HostConfig: { PortBindings: { '80/tcp': [{ HostPort: '8080' }], '81/tcp': [{ HostPort: '8081' }] } },
+});
+await api.run('lonely', 'apart');
+const container = lab.pathInside(`/proc/${(await api.inspect('web')).State.Pid}/ns/net`);
+const lonely = lab.pathInside(`/proc/${(await api.inspect('lonely')).State.Pid}/ns/net`);
+
+const tcp = (address: string, port: number, from?: string): ProbeTarget => ({
+  protocol: 'tcp',
+  address,
+  port,
+  ...(from ? { from } : {}),
+});
+for (const address of ['10.60.0.2', 'fd60::2']) {
+  for (const port of [80, 81]) await serve(container, tcp(address, port));
+}
+for (const port of [22, 9000]) await serve(host, tcp(hostAddress, port));
+for (const port of [5432, 80]) await serve(outside, tcp(outsideAddress, port));
+
+type Way = readonly [what: string, namespace: string, target: ProbeTarget, expected: Outcome['kind']];
+
+/** Tries all ways at once. */
+async function expectWays(ways: readonly Way[]): Promise<void> {
+  const outcomes = ways.map(async ([what, namespace, target, expected]) => {
+    const { kind } = await probe(namespace, target, expected === 'dropped' ? 700 : 4000);
+    return `${what}: ${kind}`;
+  });
+  assert.deepEqual(
+    await Promise.all(outcomes),
+    ways.map(([what, , , expected]) => `${what}: ${expected}`),
+  );
+}
+
+const fromOutside = (expected: Outcome['kind']): Way => [
+  'published port',
+  outside,
+  tcp(hostAddress, 8080),
+  expected,
+];
+
+/** Loads one of the page's examples. */
+async function load(table: string): Promise<void> {
+  const examples = [...page.matchAll(/```nft\n(.*?)```/gs)].map(([, text = '']) => text);
+  const example = examples.find((text) => text.startsWith(`table inet ${table} {`));
+  assert.ok(example, `the page has no example ${table}`);
+  await lab.run('nft -f -', { input: example });
+}
+
+describe('the page on the firewall', () => {
+  test('names every set, map and chain that there is', async () => {
+    const { stdout } = await lab.run('nft -j list table inet seaway');
+    const { nftables } = JSON.parse(stdout) as { nftables: Record<string, { name?: string }>[] };
+    const there = (...kinds: string[]) =>
+      nftables.flatMap((object) => kinds.flatMap((kind) => object[kind]?.name ?? [])).sort();
+    const [, sets = ''] = page.split('| set or map | holds |');
+    const [, chains = ''] = page.split('| chain | hook and priority | does |');
+    const named = (table: string) =>
+      table
+        .split('\n\n')[0]!
+        .split('\n')
+        .flatMap((line) => [...(line.split('|')[1] ?? '').matchAll(/`(\w+)`/g)].map(([, name]) => name))
+        .sort();
+    assert.deepEqual(named(sets), there('set', 'map'));
+    // The last one is explained with the second table.
+    assert.deepEqual([...named(chains), 'bridged'].sort(), there('chain'));
+  });
+});
+
+describe('rules of the administrator', () => {
+  afterEach(async () => {
+    const { stdout } = await lab.run('nft list tables');
+    for (const [, table] of stdout.matchAll(/^table (.*)$/gm)) {
+      if (!table?.endsWith(' seaway')) await lab.run(`nft delete table ${table}`);
+    }
+    await expectWays([fromOutside('answered')]);
+  });
+
+  test('an allow-list in front of a published port', async () => {
+    const strange: Way = ['from elsewhere', outside, tcp(hostAddress, 8080, stranger), 'answered'];
+    await expectWays([strange]);
+    await load('doorman');
+    await expectWays([
+      fromOutside('answered'),
+      ['from elsewhere', outside, tcp(hostAddress, 8080, stranger), 'dropped'],
+      ['over IPv6', outside, tcp(hostAddress6, 8080), 'dropped'],
+      ['another port from elsewhere', outside, tcp(hostAddress, 8081, stranger), 'answered'],
+      ['from the host', host, tcp(hostAddress, 8080), 'answered'],
+      ['from the host over loopback', host, tcp('127.0.0.1', 8080), 'answered'],
+    ]);
+  });
+
+  test('a host firewall in front of published ports and services alike', async () => {
+    await expectWays([['a service before', outside, tcp(hostAddress, 9000), 'answered']]);
+    await load('wall');
+    await expectWays([
+      fromOutside('answered'),
+      ['over IPv6', outside, tcp(hostAddress6, 8080), 'answered'],
+      ['a published port that is not on the list', outside, tcp(hostAddress, 8081), 'dropped'],
+      ['the same over IPv6', outside, tcp(hostAddress6, 8081), 'dropped'],
+      ['a service on the list', outside, tcp(hostAddress, 22), 'answered'],
+      ['a service that is not', outside, tcp(hostAddress, 9000), 'dropped'],
+      ['a container to the outside', container, tcp(outsideAddress, 5432), 'answered'],
+      ['a container to a port that is not on the list', lonely, tcp(hostAddress, 8081), 'answered'],
+      ['the host to a port that is not on the list', host, tcp(hostAddress, 8081), 'answered'],
+    ]);
+  });
+
+  test('a firewall of forwarded packets that lets a published port through', async () => {
+    await load('router');
+    await expectWays([
+      fromOutside('answered'),
+      ['over IPv6', outside, tcp(hostAddress6, 8080), 'answered'],
+      ['another published port', outside, tcp(hostAddress, 8081), 'dropped'],
+      ['a container to the outside', container, tcp(outsideAddress, 5432), 'answered'],
+    ]);
+  });
+
+  test('no way out for a network', async () => {
+    await load('curfew');
+    await expectWays([
+      fromOutside('answered'),
+      ['the port on the list', container, tcp(outsideAddress, 5432), 'answered'],
+      ['another port', container, tcp(outsideAddress, 80), 'dropped'],
+      ['another network', lonely, tcp(outsideAddress, 80), 'answered'],
+    ]);
+  });
+});
+
+/** The ruleset without what counts; how elements are ordered is the kernel's choice. */
+async function ruleset(): Promise<string[]> {
+  const { stdout } = await lab.run('nft --stateless -j list ruleset');
+  const { nftables } = JSON.parse(stdout) as { nftables: Record<string, Record<string, unknown>>[] };
+  return nftables
+    .flatMap((object) =>
+      Object.entries(object).map(([kind, { handle: _, elem, ...rest }]) => {
+        const elements = Array.isArray(elem) ? elem.map((one) => JSON.stringify(one)).sort() : [];
+        return JSON.stringify([kind, rest, elements]);
+      }),
+    )
+    .sort();
+}
+
+describe('rules that somebody takes away', () => {
+  const mine =
+    'table inet mine { set kept { type ipv4_addr; elements = { 192.0.2.1 } }; chain idle { drop; }; }';
+  const harm: readonly [what: string, command: string, keepsOthers: boolean][] = [
+    ['the whole ruleset', 'flush ruleset', false],
+    ['the rules of the table', 'flush table inet seaway', true],
+    ['the table', 'delete table inet seaway', true],
+    ['the table of bridged packets', 'delete table bridge seaway', true],
+    ['a bridge', 'delete element inet seaway bridges { "br-jobs" }', true],
+    ['a published port', 'delete element inet seaway published4 { tcp . 8080 }', true],
+    ['a rule', 'flush chain inet seaway postrouting', true],
+  ];
+  for (const [what, command, keepsOthers] of harm) {
+    test(`${what}: back within a second, and nothing else is touched`, async () => {
+      await lab.run('nft -f -', { input: mine });
+      const before = await ruleset();
+      const lines = engineLog().length;
+      await lab.run(['nft', command]);
+      const wanted = keepsOthers ? before : before.filter((line) => !line.includes('"mine"'));
+      assert.notDeepEqual(await ruleset(), wanted, 'it was taken away');
+      await sleep(1000);
+      assert.deepEqual(await ruleset(), wanted);
+      await expectWays([fromOutside('answered')]);
+      assert.deepEqual(
+        engineLog()
+          .slice(lines)
+          .map(({ msg }) => msg),
+        ['somebody has changed the firewall of Seaway: it is put back'],
+      );
+      await lab.run(['sh', '-c', 'nft delete table inet mine 2> /dev/null || :']);
+    });
+  }
+
+  test('rules of others that come and go are no reason to touch anything', async () => {
+    const lines = engineLog().length;
+    await lab.run('nft -f -', { input: mine });
+    await sleep(600);
+    await lab.run('nft delete table inet mine');
+    await sleep(600);
+    assert.deepEqual(engineLog().slice(lines), []);
+  });
+});
+
+/** Warnings that the daemon wrote. */
+function engineLog(): { readonly level: number; readonly msg: string }[] {
+  return lab.engine
+    .log()
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as { level: number; msg: string })
+    .filter(({ level }) => level >= 40);
+}
+
+describe("another program's firewall that drops what is forwarded", () => {
+  const warning =
+    'chain FORWARD of the table ip filter drops forwarded IPv4 packets that no rule of its own accepts: those of containers too';
+  const info = async () => (await api.get<{ Warnings: readonly string[] | null }>('/info')).Warnings;
+
+  test('is told in the log when it comes and at the start of the daemon, and in docker info while it is there', async () => {
+    assert.equal(await info(), null);
+    const told = () => engineLog().filter(({ msg }) => msg === warning).length;
+    await lab.run('nft -f -', {
+      input: 'table ip filter { chain FORWARD { type filter hook forward priority 0; policy drop; }; }',
+    });
+    await expectWays([fromOutside('dropped'), ['over IPv6', outside, tcp(hostAddress6, 8080), 'answered']]);
+    assert.deepEqual(await info(), [`WARNING: ${warning}`]);
+    assert.match((await lab.docker('info')).stderr, new RegExp(warning));
+    await eventually(() => assert.equal(told(), 1));
+    await lab.engine.restart();
+    assert.equal(told(), 2);
+    await lab.run('nft delete table ip filter');
+    assert.equal(await info(), null);
+    await expectWays([fromOutside('answered')]);
+  });
+});
