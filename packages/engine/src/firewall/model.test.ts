@@ -17,7 +17,7 @@ import {
   setLinks,
   toFirewallNetwork,
 } from './model.ts';
-import { addOpenings, mapDefinitions, removeOpenings } from './ports.ts';
+import { addOpenings, addPorts, mapDefinitions, removeOpenings, removePorts } from './ports.ts';
 
 const network = (n: number): FirewallNetwork => ({
   device: `br-${n}`,
@@ -116,6 +116,26 @@ describe('the firewall', () => {
     assert.deepEqual(removeOpenings(openings).map(elementOf), added);
     const compiled = compileRuleset(model({ openings })).map((command) => JSON.stringify(command));
     for (const command of addOpenings(openings)) assert.ok(compiled.includes(JSON.stringify(command)));
+  });
+
+  it('keeps ports that the keeper passes on apart from those that it translates', () => {
+    const port = { protocol: 'tcp', hostPort: 8080, containerPort: 80 } as const;
+    const ports = [
+      { ...port, hostAddress: '0.0.0.0', containerAddress: '10.0.0.2' },
+      { ...port, hostAddress: '::' },
+      { ...port, hostAddress: '2001:db8::1' },
+      { ...port, hostAddress: '198.51.100.1' },
+    ];
+    const elements = (commands: readonly NftCommand[]) =>
+      commands.map(elementOf).map(({ name, elem }) => [name, elem]);
+    const relayed = [
+      ['relayed6', [{ concat: ['tcp', 8080] }]],
+      ['relayed6_at', [{ concat: ['2001:db8::1', 'tcp', 8080] }]],
+      ['relayed4_at', [{ concat: ['198.51.100.1', 'tcp', 8080] }]],
+    ];
+    const [key, value] = [{ concat: ['tcp', 8080] }, { concat: ['10.0.0.2', 80] }];
+    assert.deepEqual(elements(addPorts(ports)), [['published4', [[key, value]]], ...relayed]);
+    assert.deepEqual(elements(removePorts(ports)), [['published4', [key]], ...relayed]);
   });
 
   it('tells the rules of the bridge table once, however many containers there are', () => {

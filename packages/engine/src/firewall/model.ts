@@ -32,6 +32,7 @@ import {
   openingSets,
   portChains,
   portMapNames,
+  relayedSets,
 } from './ports.ts';
 
 /** What the firewall needs to know of a network. */
@@ -146,6 +147,11 @@ const sets = {
     ipv4: set(openingSets.ipv4, ['ipv4_addr', 'inet_proto', 'inet_service']),
     ipv6: set(openingSets.ipv6, ['ipv6_addr', 'inet_proto', 'inet_service']),
   },
+  /** Ports of the host, on every address and on one, that the keeper passes on. */
+  relayed4: set(relayedSets.ipv4.every, ['inet_proto', 'inet_service']),
+  relayed4At: set(relayedSets.ipv4.one, ['ipv4_addr', 'inet_proto', 'inet_service']),
+  relayed6: set(relayedSets.ipv6.every, ['inet_proto', 'inet_service']),
+  relayed6At: set(relayedSets.ipv6.one, ['ipv6_addr', 'inet_proto', 'inet_service']),
 } as const;
 
 const inetSets: readonly SetShape[] = Object.values(sets).flatMap((entry) =>
@@ -295,7 +301,7 @@ function inetChains(dropOtherForwarding: readonly Family[]): NftCommand[] {
       match(field('ip', 'saddr'), '==', loopback),
       { masquerade: null },
     ]),
-    ...portChains(`@${sets.bridges.name}`),
+    ...portChains(`@${sets.bridges.name}`, `@${sets.internal.name}`),
   ];
 }
 

@@ -7,13 +7,14 @@ import type { NftCommand, NftElement, NftExpression } from '@seaway/linux/nftabl
 import type { Family } from '../base/address.ts';
 import { addChain, addRule, concat, field, match, meta, tableName } from './nft.ts';
 
-/** A port of the host that leads to a container; both addresses are of one family. */
+/** A port of the host that leads to a container. */
 export interface FirewallPort {
   readonly protocol: 'tcp' | 'udp' | 'sctp';
   /** `0.0.0.0` or `::` for every address of the host. */
   readonly hostAddress: string;
   readonly hostPort: number;
-  readonly containerAddress: string;
+  /** Of the same family as the host's. Absent where the kernel cannot translate, and the keeper passes it on. */
+  readonly containerAddress?: string;
   readonly containerPort: number;
 }
 
@@ -29,6 +30,12 @@ const portMaps = {
   ipv4: { every: 'published4', one: 'published4_at', address: 'ipv4_addr', any: '0.0.0.0', dnat: 'ip' },
   ipv6: { every: 'published6', one: 'published6_at', address: 'ipv6_addr', any: '::', dnat: 'ip6' },
 } as const;
+
+/** The same of those that the keeper passes on: sets, with the maps' keys. */
+export const relayedSets = {
+  ipv4: { every: 'relayed4', one: 'relayed4_at' },
+  ipv6: { every: 'relayed6', one: 'relayed6_at' },
+} as const satisfies Record<Family, object>;
 
 /** Ports of containers that are open to all who route there. */
 export const openingSets = { ipv4: 'opened4', ipv6: 'opened6' } as const satisfies Record<Family, string>;
@@ -49,6 +56,7 @@ export const mapDefinitions: string = [
 
 export const loopback: NftExpression = { prefix: { addr: '127.0.0.0', len: 8 } };
 const l4proto = meta('l4proto');
+const ofFamily = (family: Family) => match(meta('nfproto'), '==', family);
 const port = field('th', 'dport');
 /** Where there are ports at all; without knowing that, the kernel does not look at them. */
 export const hasPorts = match(l4proto, '==', { set: ['tcp', 'udp', 'sctp'] });
@@ -56,8 +64,9 @@ export const hasPorts = match(l4proto, '==', { set: ['tcp', 'udp', 'sctp'] });
 /**
  * Translation of published ports, for what comes from elsewhere and for the host itself.
  * @param bridges the set of all bridges, as rules refer to it
+ * @param internal the same of the bridges of internal networks
  */
-export function portChains(bridges: string): NftCommand[] {
+export function portChains(bridges: string, internal: string): NftCommand[] {
   return [
     addChain('inet', 'raw_prerouting', 'filter', 'prerouting', -300),
     ...(['one', 'every'] as const).map((which) =>
@@ -85,6 +94,20 @@ export function portChains(bridges: string): NftCommand[] {
       { accept: null },
     ]),
     ...portRules('output'),
+    addChain('inet', 'input', 'filter', 'input', 0),
+    // What is translated is dropped on its way to another bridge; these end at the host.
+    ...(['ipv4', 'ipv6'] as const).flatMap((family) =>
+      (['one', 'every'] as const).map((which) =>
+        addRule('inet', 'input', `${family}: internal networks reach no port on ${which} address`, [
+          match(meta('iifname'), '==', internal),
+          ofFamily(family),
+          hasPorts,
+          match(portKey(family, which), '==', `@${relayedSets[family][which]}`),
+          { counter: null },
+          { drop: null },
+        ]),
+      ),
+    ),
   ];
 }
 
@@ -122,7 +145,7 @@ type ElementValue = NftElement['elem'][number];
 export function addPorts(ports: readonly FirewallPort[]): NftCommand[] {
   return portElements(ports, ({ containerAddress, containerPort }, key) => [
     key,
-    concat(containerAddress, containerPort),
+    concat(containerAddress!, containerPort),
   ]).map((element) => ({ add: { element } }));
 }
 
@@ -141,9 +164,11 @@ function portElements(
     const maps = portMaps[familyOf(hostAddress)];
     const isEvery = hostAddress === maps.any;
     const key = isEvery ? concat(protocol, hostPort) : concat(hostAddress, protocol, hostPort);
-    const name = isEvery ? maps.every : maps.one;
+    const isRelayed = published.containerAddress === undefined;
+    const names = isRelayed ? relayedSets[familyOf(hostAddress)] : maps;
+    const name = isEvery ? names.every : names.one;
     const elements = byMap.get(name) ?? [];
-    elements.push(toElement(published, key));
+    elements.push(isRelayed ? key : toElement(published, key));
     byMap.set(name, elements);
   }
   return [...byMap].map(([name, elem]) => ({ family: 'inet', table: tableName, name, elem }));

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { PortProtocol } from '../model/ports.ts';
 import { attachment } from './fixtures.ts';
-import { type AddressedPort, openings, withHostPorts } from './targets.ts';
+import { type AddressedPort, openings, relayedPorts, withHostPorts } from './targets.ts';
 
 const every = ['0.0.0.0', '::'];
 const port = (number: number, addresses: readonly string[]): AddressedPort => ({
@@ -82,5 +83,31 @@ describe('ports of the host', () => {
   it('are not taken in families that are routed', () => {
     assert.deepEqual(left(half), [[80, ['0.0.0.0']]]);
     assert.deepEqual(left(routed), []);
+  });
+});
+
+describe('ports that the keeper passes on', () => {
+  const relayed = (hostAddress: string, target: object, protocol: PortProtocol = 'tcp') =>
+    relayedPorts([{ port: 80, protocol, hostAddress, hostPort: 8080 }], target).length > 0;
+
+  it('are those of addresses in a family that the container lacks', () => {
+    const [ipv4, ipv6] = [{ ipv4: '172.18.0.2' }, { ipv6: 'fd00::2' }];
+    assert.deepEqual(
+      [
+        relayed('::', ipv4),
+        relayed('2001:db8::1', ipv4),
+        relayed('0.0.0.0', ipv6),
+        relayed('::', ipv4, 'udp'),
+      ],
+      [true, true, true, true],
+    );
+    assert.deepEqual(
+      [relayed('::', ipv6), relayed('0.0.0.0', ipv4), relayed('::1', { ...ipv4, ...ipv6 })],
+      [false, false, false],
+    );
+  });
+
+  it('are not those of SCTP, which it does not speak', () => {
+    assert.equal(relayed('::', { ipv4: '172.18.0.2' }, 'sctp'), false);
   });
 });

@@ -32,6 +32,7 @@ import {
   heldPorts,
   openings,
   publishTarget,
+  relayedPorts,
   withHostPorts,
 } from './targets.ts';
 
@@ -94,8 +95,9 @@ export class Publishing {
     const container = this.#parts.store.containers.get(id);
     if (!container || attachments.length === 0) return { ports: [], openings: [] };
     const target = publishTarget(attachments);
+    const { publishedPorts: published = [] } = container;
     return {
-      ports: target ? firewallPorts(container.publishedPorts ?? [], target) : [],
+      ports: target ? [...firewallPorts(published, target), ...relayedPorts(published, target)] : [],
       openings: openings(this.#wanted(container, attachments), attachments),
     };
   }

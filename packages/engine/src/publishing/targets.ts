@@ -104,6 +104,14 @@ export function firewallPorts(ports: readonly PublishedPort[], target: PublishTa
   });
 }
 
+/** What the keeper passes on in the kernel's place, for the firewall to know of: ports whose family the container lacks. */
+export function relayedPorts(ports: readonly PublishedPort[], target: PublishTarget): FirewallPort[] {
+  return ports.flatMap(({ protocol, hostAddress, hostPort, port: containerPort }) => {
+    const isRelayed = target[familyOf(hostAddress)] === undefined && protocol !== 'sctp';
+    return isRelayed ? [{ protocol, hostAddress, hostPort, containerPort }] : [];
+  });
+}
+
 /**
  * What the keeper holds: every port, so that nobody else takes it; and a relay for those that the kernel does not
  * translate, or not for everybody: `::1` is one of the addresses that `::` stands for.
