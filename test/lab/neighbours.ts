@@ -75,7 +75,10 @@ function askUdp(namespace: string, { address, port }: Destination, tell: Tell): 
   return () => socket.close();
 }
 
-/** Whether a program of the host could have a port for itself: `yes`, or the kernel's word why not. */
+/**
+ * Whether a program of the host could have a port for itself: `yes`, or the kernel's word why not. Connections of an
+ * earlier server that linger there are not in its way.
+ */
 export function canTake(lab: Lab, protocol: Protocol, address: string, port: number): string {
   try {
     takePort(lab, protocol, address, port)[Symbol.dispose]();
@@ -87,9 +90,7 @@ export function canTake(lab: Lab, protocol: Protocol, address: string, port: num
 
 /** Takes a port as a program of the host, until it is disposed of. @throws LinuxError */
 export function takePort(lab: Lab, protocol: Protocol, address: string, port: number): Disposable {
-  const fd = runInNamespace(namespaceOf(lab, 'host'), () =>
-    isIPv4(address) ? openInetSocket(protocol, 'ipv4', address, port).fd : holdPort(protocol, address, port)!,
-  );
+  const fd = runInNamespace(namespaceOf(lab, 'host'), () => holdPort(protocol, address, port)!);
   return { [Symbol.dispose]: () => closeFd(fd) };
 }
 
