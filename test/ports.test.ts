@@ -631,6 +631,27 @@ describe('the daemon', aboutOurs, () => {
   });
 });
 
+test('a bridge that somebody deletes and Seaway makes anew serves ports as before', aboutOurs, async () => {
+  await run(lab, 'web', ['-p', '8080:80']);
+  const itself = ['exec', 'web', 'timeout', '2', 'nc', hostAddress, '8080'];
+  const asBefore = async () => {
+    await answers('web', 8080);
+    await answers('web', 8080, '127.0.0.1', 'host');
+    assert.equal(
+      (await lab.docker(itself, { allowFailure: true })).stdout,
+      'web\n',
+      'the container reaches itself',
+    );
+  };
+  await asBefore();
+  await lab.run('ip link delete docker0');
+  await run(lab, 'another', []);
+  await asBefore();
+  await lab.run('ip link delete docker0');
+  await lab.engine.restart();
+  await asBefore();
+});
+
 function withoutCounters(listing: string): string {
   return listing.replaceAll(/packets \d+ bytes \d+/g, '');
 }

@@ -127,6 +127,7 @@ export class Engine implements AsyncDisposable {
         installation: id,
         publishedPorts: () => publishing.firewallPorts(),
         openings: () => publishing.openings(),
+        bridgeRemade: (network) => publishing.prepareBridge(network),
       },
       options.network,
     );

@@ -104,10 +104,14 @@ export function localPorts(): LocalPorts {
 
 /**
  * Lets packets that come from 127.0.0.1 of the host leave through the interface, to be translated on the way. Nobody
- * can come the other way: the firewall drops what arrives for 127.0.0.1.
+ * can come the other way: the firewall drops what arrives for 127.0.0.1. An interface that is gone is fine.
  */
 export function admitLoopback(device: string): void {
-  writeSysctl(['net', 'ipv4', 'conf', device, 'route_localnet'], '1');
+  try {
+    writeSysctl(['net', 'ipv4', 'conf', device, 'route_localnet'], '1');
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+  }
 }
 
 /** Identifies this boot of the machine; random(4). */

@@ -44,6 +44,8 @@ export interface EndpointsParts {
   readonly firewall: Firewall;
   readonly removals: LinkRemovals;
   readonly log: Log;
+  /** Called when a bridge was gone and has been made anew, with its endpoints in place again. */
+  readonly bridgeRemade: (network: NetworkId) => Promise<void>;
 }
 
 export interface ReleaseOptions {
@@ -163,6 +165,7 @@ export class Endpoints {
     if (made) {
       log.warn({ network: network.name }, 'the bridge was gone and has been made again');
       await driver.ensureNetwork(network, this.of(network.id));
+      await this.#parts.bridgeRemade(network.id);
     }
   }
 

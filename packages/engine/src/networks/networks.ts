@@ -47,6 +47,8 @@ export interface NetworksParts {
   readonly publishedPorts: () => readonly FirewallPort[];
   /** Ports of containers on routed networks that are open, likewise. */
   readonly openings: () => readonly FirewallOpening[];
+  /** A network's bridge was gone and has been made anew. */
+  readonly bridgeRemade: (network: NetworkId) => Promise<void>;
 }
 
 /** What a reference to a network is looked up for; Docker's texts differ. */
@@ -100,6 +102,7 @@ export class Networks {
       firewall: this.firewall,
       removals: this.#removals,
       log,
+      bridgeRemade: parts.bridgeRemade,
     });
   }
 

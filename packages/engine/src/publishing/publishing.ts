@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { allOrFirstError } from '../base/all-or-first-error.ts';
 import { internal } from '../base/errors.ts';
-import type { ContainerId } from '../base/ids.ts';
+import type { ContainerId, NetworkId } from '../base/ids.ts';
 import {
   addOpenings,
   addPorts,
@@ -67,12 +67,22 @@ export class Publishing {
     this.#defaultAddress = parseHostAddress(options.defaultBindAddress ?? '');
   }
 
-  /** Learns which host ports may be chosen, and which containers have theirs already. */
+  /** Learns which host ports may be chosen, and which containers have theirs already. Bridges must be there. */
   async restore(): Promise<void> {
     this.#allocator = new PortAllocator(await this.#parts.kernel.changes.run('localPorts'));
     for (const { publishedPorts } of this.#parts.store.containers.all()) {
       for (const port of publishedPorts ?? []) this.#allocator.take(port);
     }
+    await this.#prepare(this.#attachmentsOfPublishers());
+  }
+
+  /** The bridge of a network was gone and has been made anew: it gets back what containers with ports need of it. */
+  async prepareBridge(network: NetworkId): Promise<void> {
+    await this.#prepare(this.#attachmentsOfPublishers().filter((one) => one.network.id === network));
+  }
+
+  #attachmentsOfPublishers(): Attachment[] {
+    return this.#publishers().flatMap(({ id }) => this.#parts.endpoints.attachments(id));
   }
 
   /** What the firewall translates, of all containers. */
@@ -156,10 +166,10 @@ export class Publishing {
   async #prepare(attachments: readonly Attachment[]): Promise<void> {
     const { changes } = this.#parts.kernel;
     const links = attachments.flatMap(({ endpoint }) => endpoint.hostInterface ?? []);
-    const devices = attachments.flatMap(({ network }) => network.bridge?.device ?? []);
+    const devices = new Set(attachments.flatMap(({ network }) => network.bridge?.device ?? []));
     await allOrFirstError([
       changes.run('allowHairpin', links),
-      ...devices.map((device) => changes.run('admitLoopback', device)),
+      ...[...devices].map((device) => changes.run('admitLoopback', device)),
     ]);
   }
 
