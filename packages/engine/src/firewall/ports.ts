@@ -95,11 +95,15 @@ export function portChains(bridges: string, internal: string): NftCommand[] {
     ]),
     ...portRules('output'),
     addChain('inet', 'input', 'filter', 'input', 0),
+    // First, so that the host's own traffic costs one look.
+    addRule('inet', 'input', 'from elsewhere than internal networks', [
+      match(meta('iifname'), '!=', internal),
+      { accept: null },
+    ]),
     // What is translated is dropped on its way to another bridge; these end at the host.
     ...(['ipv4', 'ipv6'] as const).flatMap((family) =>
       (['one', 'every'] as const).map((which) =>
         addRule('inet', 'input', `${family}: internal networks reach no port on ${which} address`, [
-          match(meta('iifname'), '==', internal),
           ofFamily(family),
           hasPorts,
           match(portKey(family, which), '==', `@${relayedSets[family][which]}`),
