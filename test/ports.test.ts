@@ -631,6 +631,23 @@ describe('the daemon', aboutOurs, () => {
   });
 });
 
+test('a daemon that is to have no default bridge leaves it to those that run there', aboutOurs, async () => {
+  await using other = await Lab.create();
+  const folders = { dataRoot: '/run/lab/data', execRoot: '/run/lab/exec' };
+  await other.startEngine({ name: 'first', ...folders });
+  await other.importBusybox();
+  await run(other, 'web', ['-p', '8080:80']);
+  await other.engine.stop();
+  await other.startEngine({ name: 'second', ...folders, args: ['--bridge', 'none'] });
+  await eventually(async () =>
+    assert.equal(await ask(other, 'outside', { address: hostAddress, port: 8080 }), 'web'),
+  );
+  await other.docker('rm -f web');
+  assert.equal(canTake(other, 'tcp', '0.0.0.0', 8080), 'yes');
+  await other.engine.restart();
+  assert.doesNotMatch(await other.dockerOutput('network ls'), /bridge/);
+});
+
 test('a bridge that somebody deletes and Seaway makes anew serves ports as before', aboutOurs, async () => {
   await run(lab, 'web', ['-p', '8080:80']);
   const itself = ['exec', 'web', 'timeout', '2', 'nc', hostAddress, '8080'];

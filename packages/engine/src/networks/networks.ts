@@ -125,8 +125,11 @@ export class Networks {
 
   async #restoreDefaultBridge(): Promise<void> {
     const existing = this.#byName('bridge');
+    const isInUse = existing !== undefined && this.endpointsOf(existing.id).length > 0;
     if (this.#options.bridge === 'none') {
-      if (existing) this.#store.networks.delete(existing.id);
+      if (isInUse)
+        this.#log.warn({ network: 'bridge' }, 'the default bridge goes when no container runs on it');
+      else if (existing) this.#store.networks.delete(existing.id);
       return;
     }
     const known = existing?.subnets[0];
@@ -136,7 +139,7 @@ export class Networks {
       ...(existing ? { id: existing.id, createdAt: existing.createdAt } : {}),
       ...planDefaultBridge(this.#options, known, avoid),
     };
-    if (existing && this.endpointsOf(existing.id).length > 0 && placeOf(existing) !== placeOf(wanted)) {
+    if (isInUse && placeOf(existing) !== placeOf(wanted)) {
       this.#log.warn(
         { network: 'bridge', subnets: existing.subnets, device: existing.bridge?.device },
         'the changed name or addresses of the default bridge take effect when no container runs on it',

@@ -93,6 +93,7 @@ const refusals: Readonly<Record<string, string>> = {
   EADDRINUSE: 'address already in use',
   EADDRNOTAVAIL: 'cannot assign requested address',
   EACCES: 'permission denied',
+  EMFILE: 'too many open files',
   EAFNOSUPPORT: 'address family not supported by protocol',
 };
 
