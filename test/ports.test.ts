@@ -673,6 +673,33 @@ function withoutCounters(listing: string): string {
   return listing.replaceAll(/packets \d+ bytes \d+/g, '');
 }
 
+test(
+  'containers that start at the same time get different ports, and one of them what all want',
+  aboutOurs,
+  async () => {
+    const names = Array.from({ length: 6 }, (_, index) => `at-once-${index}`);
+    const create = (name: string, port: string) =>
+      lab.docker(['create', '--name', name, '--hostname', name, '-p', port, '-p', '81', image, ...serveName]);
+    await Promise.all(names.map((name) => create(name, '80')));
+    await Promise.all(names.map((name) => lab.docker(`start ${name}`)));
+    const given = await Promise.all(
+      names.map(async (name) => [await hostPort(name), await hostPort(name, '81/tcp')]),
+    );
+    assert.equal(new Set(given.flat()).size, 2 * names.length);
+    for (const [index, [port]] of given.entries()) await answers(names[index]!, port!);
+
+    await lab.docker(['rm', '-f', ...names]);
+    await Promise.all(names.map((name) => create(name, '8080:80')));
+    const started = await Promise.all(
+      names.map((name) => lab.docker(`start ${name}`, { allowFailure: true })),
+    );
+    const winners = names.filter((_, index) => started[index]!.code === 0);
+    assert.equal(winners.length, 1);
+    for (const { code, stderr } of started) if (code !== 0) assert.match(stderr, /port is already allocated/);
+    await answers(winners[0]!, 8080);
+  },
+);
+
 test('500 ports of one container', async () => {
   await run(lab, 'web', ['-p', '20000-20498:10000-10498', '-p', '20499:80']);
   assert.equal((await ports('web')).length, 1000);
