@@ -146,6 +146,36 @@ describe('a published port', () => {
     ]);
   });
 
+  test(
+    'of UDP is answered to clients that go on asking while it comes, moves and goes',
+    aboutOurs,
+    async () => {
+      const clients = [
+        { place: 'outside', address: hostAddress },
+        { place: 'host', address: '127.0.0.1' },
+      ] as const;
+      const answersAre = async (pattern: RegExp, when: string) => {
+        for (const { place, address } of clients) {
+          const question = { protocol: 'udp', address, port: 8053, fromPort: 4053 } as const;
+          assert.match(await ask(lab, place, question), pattern, `${place}, ${when}`);
+        }
+      };
+      await answersAre(/ECONNREFUSED/, 'before');
+      await lab.docker('network create zzz');
+      await lab.docker('network create aaa');
+      await run(lab, 'web', ['--network', 'zzz', '-p', '8053:53/udp']);
+      {
+        using _server = await serveUdp(lab, 'web', 53);
+        await answersAre(/web/, 'as soon as it is published');
+        await lab.docker('network connect aaa web');
+        await lab.docker('network disconnect zzz web');
+        await answersAre(/web/, 'on another network');
+      }
+      await lab.docker('rm -f web');
+      await answersAre(/ECONNREFUSED/, 'afterwards');
+    },
+  );
+
   test('is shown by port, ps and inspect', async () => {
     await run(lab, 'web', ['-p', '8080:80', '-p', '127.0.0.1:5353:53/udp', '--expose', '443']);
     assert.deepEqual(await ports('web'), [

@@ -18,6 +18,8 @@ export interface Destination {
   readonly protocol?: Protocol;
   readonly address: string;
   readonly port: number;
+  /** UDP over IPv4: the client's own port, so that all questions from there are one conversation. @default a new one */
+  readonly fromPort?: number;
   /** @default 1000 */
   readonly timeoutMs?: number;
 }
@@ -64,9 +66,12 @@ function askTcp(namespace: string, { address, port }: Destination, tell: Tell): 
   return () => socket.destroy();
 }
 
-function askUdp(namespace: string, { address, port }: Destination, tell: Tell): () => void {
+function askUdp(namespace: string, { address, port, fromPort }: Destination, tell: Tell): () => void {
   const family = isIPv4(address) ? 'ipv4' : 'ipv6';
-  const fd = runInNamespace(namespace, () => openInetSocket('udp', family).fd);
+  const fd = runInNamespace(namespace, () => {
+    if (fromPort === undefined) return openInetSocket('udp', family).fd;
+    return openInetSocket('udp', family, '0.0.0.0', fromPort).fd;
+  });
   const socket = createSocket(family === 'ipv4' ? 'udp4' : 'udp6').bind({ fd });
   socket.on('error', (error) => tell(codeOf(error)));
   socket.on('message', (message) => tell(String(message).trim()));
