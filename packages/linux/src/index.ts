@@ -1,4 +1,13 @@
 /** @seaway/linux: the Linux kernel's networking for Node. Each module's first comment says what it owns. */
+export {
+  type ConntrackEntry,
+  type ConntrackFamily,
+  type ConntrackProtocol,
+  type ConntrackSelection,
+  type ConntrackTuple,
+  deleteConntrack,
+  listConntrack,
+} from './conntrack.ts';
 export { DatagramBatch, sendDatagram } from './datagrams.ts';
 export { Epoll } from './epoll.ts';
 export { errnoName, errnoNumber, isErrno, LinuxError } from './errno.ts';
