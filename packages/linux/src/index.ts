@@ -1,5 +1,11 @@
 /** @seaway/linux: the Linux kernel's networking for Node. Each module's first comment says what it owns. */
 export {
+  AddressedDatagrams,
+  type DatagramRoute,
+  keepRoute,
+  tellLocalAddress,
+} from './addressed-datagrams.ts';
+export {
   type ConntrackEntry,
   type ConntrackFamily,
   type ConntrackProtocol,
@@ -110,5 +116,13 @@ export {
   sendMessage,
   shutdownWrite,
 } from './seqpacket.ts';
+export {
+  acceptNow,
+  isConnected,
+  receiveNow,
+  resetConnection,
+  sendNow,
+  tuneForPassingOn,
+} from './stream-socket.ts';
 export { readSysctl, type SysctlPath, writeSysctl } from './sysctl.ts';
 export { startWorker, type WorkerSettings } from './worker.ts';
