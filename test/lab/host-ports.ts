@@ -1,5 +1,5 @@
 /** Other programs of a host, for stories about its ports: they try to take a port, connect to it, send datagrams. */
-import { createSocket } from 'node:dgram';
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect, createServer, isIPv4, type Socket } from 'node:net';
@@ -81,6 +81,29 @@ export async function leaveOldConnection(host: string, port: number): Promise<vo
   await new Promise((closed) => server.close(closed));
 }
 
+/** A program that asks by UDP. */
+export interface UdpClient {
+  readonly socket: UdpSocket;
+  /** Sends and waits for the next datagram. Rejects when none comes in two seconds. */
+  ask(address: string, port: number, text: string): Promise<string>;
+  close(): void;
+}
+
+export async function newUdpClient(type: 'udp4' | 'udp6' = 'udp6'): Promise<UdpClient> {
+  const socket = createSocket({ type, recvBufferSize: 1 << 20 });
+  socket.bind(0);
+  await once(socket, 'listening');
+  return {
+    socket,
+    async ask(address, port, text) {
+      const answer = once(socket, 'message', { signal: AbortSignal.timeout(2000) });
+      socket.send(text, port, address);
+      return String((await answer)[0]);
+    },
+    close: () => socket.close(),
+  };
+}
+
 /** Sends that many datagrams, one after the other. */
 export async function sendDatagrams(address: string, port: number, count: number): Promise<void> {
   const socket = createSocket(isIPv4(address) ? 'udp4' : 'udp6');
@@ -102,11 +125,14 @@ export function waitingDatagrams(port: number): number[] {
   });
 }
 
-/** All that arrives until the peer ends its side. Rejects when the connection fails. */
-export async function readAll(socket: Socket): Promise<Buffer> {
+/** All that arrives until the peer ends its side; ours stays open. Rejects when the connection fails. */
+export function readAll(socket: Socket): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const pieces: Buffer[] = [];
-  for await (const piece of socket) pieces.push(piece as Buffer);
-  return Buffer.concat(pieces);
+  socket.on('data', (piece: Buffer) => pieces.push(piece));
+  socket.once('end', () => resolve(Buffer.concat(pieces)));
+  socket.once('error', reject);
+  return promise;
 }
 
 function codeOf(error: unknown): string {

@@ -5,7 +5,7 @@ import * as libc from './libc.ts';
 const EVENT_BYTES = process.arch === 'x64' ? 12 : 16;
 const DATA_OFFSET = process.arch === 'x64' ? 4 : 8;
 
-/** A set of descriptors, each with a number of the caller's. They stay ready until they are read empty. */
+/** A set of descriptors, each with a number of the caller's. */
 export class Epoll {
   readonly #fd: number;
   readonly #events: libc.NativeMemory;
@@ -18,10 +18,22 @@ export class Epoll {
     this.#events = libc.allocate(capacity * EVENT_BYTES);
   }
 
-  /** Reports the descriptor as `id` (32 bits, unsigned) while it can be read. Throws LinuxError. */
+  /** Reports the descriptor as `id` (32 bits, unsigned) in every wait as long as it can be read. Throws LinuxError. */
   add(fd: number, id: number): void {
+    this.#add(fd, id, libc.EPOLLIN);
+  }
+
+  /**
+   * Reports the descriptor as `id` once now and each time that it becomes possible again to read or to write, or that
+   * the peer ends its side or fails. Throws LinuxError.
+   */
+  addForChanges(fd: number, id: number): void {
+    this.#add(fd, id, libc.EPOLLIN | libc.EPOLLOUT | libc.EPOLLRDHUP | libc.EPOLLET);
+  }
+
+  #add(fd: number, id: number, events: number): void {
     const event = new DataView(new ArrayBuffer(EVENT_BYTES));
-    event.setUint32(0, libc.EPOLLIN, true);
+    event.setUint32(0, events, true);
     event.setUint32(DATA_OFFSET, id, true);
     libc.epollCtl(this.#fd, libc.EPOLL_CTL_ADD, fd, new Uint8Array(event.buffer));
   }

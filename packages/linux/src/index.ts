@@ -1,4 +1,19 @@
 /** @seaway/linux: the Linux kernel's networking for Node. Each module's first comment says what it owns. */
+export {
+  AddressedDatagrams,
+  type DatagramRoute,
+  keepRoute,
+  tellLocalAddress,
+} from './addressed-datagrams.ts';
+export {
+  type ConntrackEntry,
+  type ConntrackFamily,
+  type ConntrackProtocol,
+  type ConntrackSelection,
+  type ConntrackTuple,
+  deleteConntrack,
+  listConntrack,
+} from './conntrack.ts';
 export { DatagramBatch, sendDatagram } from './datagrams.ts';
 export { Epoll } from './epoll.ts';
 export { errnoName, errnoNumber, isErrno, LinuxError } from './errno.ts';
@@ -102,5 +117,13 @@ export {
   sendMessage,
   shutdownWrite,
 } from './seqpacket.ts';
+export {
+  acceptNow,
+  isConnected,
+  receiveNow,
+  resetConnection,
+  sendNow,
+  tuneForPassingOn,
+} from './stream-socket.ts';
 export { readSysctl, type SysctlPath, writeSysctl } from './sysctl.ts';
 export { startWorker, type WorkerSettings } from './worker.ts';

@@ -68,16 +68,26 @@ export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 
 /** Internet protocols. Source: linux/in.h. */
+export const IPPROTO_IP = 0;
+export const IPPROTO_TCP = 6;
 export const IPPROTO_IPV6 = 41;
 export const IPPROTO_SCTP = 132;
 
 /** Socket options. Source: asm-generic/socket.h, linux/in6.h, linux/netlink.h. */
 export const SOL_SOCKET = 1;
 export const SO_REUSEADDR = 2;
+export const SO_ERROR = 4;
 export const SO_RCVBUF = 8;
+export const SO_KEEPALIVE = 9;
+export const SO_LINGER = 13;
 export const SO_ATTACH_FILTER = 26;
 export const SO_DETACH_FILTER = 27;
+export const SO_ATTACH_BPF = 50;
+export const TCP_NODELAY = 1;
+export const TCP_INFO = 11;
+export const IP_PKTINFO = 8;
 export const IPV6_V6ONLY = 26;
+export const IPV6_RECVPKTINFO = 49;
 export const SO_RCVBUFFORCE = 33;
 export const SOL_NETLINK = 270;
 
@@ -110,6 +120,9 @@ export const EFD_NONBLOCK = SOCK_NONBLOCK;
 export const EPOLL_CTL_ADD = 1;
 export const EPOLL_CTL_DEL = 2;
 export const EPOLLIN = 0x1;
+export const EPOLLOUT = 0x4;
+export const EPOLLRDHUP = 0x2000;
+export const EPOLLET = 0x80000000;
 
 /** flock(2). Source: asm-generic/fcntl.h. */
 export const LOCK_EX = 2;
@@ -161,6 +174,21 @@ export function accept(fd: number): number {
   return check(c.accept4(fd, null, null, SOCK_CLOEXEC), 'accept');
 }
 
+/**
+ * accept4(2) without waiting: the connection's descriptor, non-blocking and close-on-exec; -1 when none waits.
+ * Throws LinuxError (EMFILE, ENFILE).
+ */
+export function acceptNow(fd: number): number {
+  for (;;) {
+    const accepted = c.accept4(fd, null, null, SOCK_CLOEXEC | SOCK_NONBLOCK) as number;
+    if (accepted >= 0) return accepted;
+    const name = errnoName(koffi.errno());
+    if (name === 'EAGAIN') return -1;
+    // A connection that has failed while it waited is none; the next one may be good (accept(2), Error handling).
+    if (name !== 'ECONNABORTED' && name !== 'EINTR' && name !== 'EPROTO') fail('accept');
+  }
+}
+
 /** getsockname(2): the encoded sockaddr. Throws LinuxError. */
 export function getsockname(fd: number): Uint8Array {
   const address = new Uint8Array(128);
@@ -205,6 +233,28 @@ export function recv(fd: number, buffer: Uint8Array, flags = 0): number {
     const got = c.recv(fd, buffer, buffer.length, flags) as number;
     if (got >= 0) return got;
     if (errnoName(koffi.errno()) !== 'EINTR') fail('recv');
+  }
+}
+
+/** send(2) without waiting and without a signal; returns the bytes taken, 0 for none at the moment. Throws LinuxError. */
+export function sendNow(fd: number, data: Uint8Array): number {
+  for (;;) {
+    const sent = c.send(fd, data, data.length, MSG_DONTWAIT | MSG_NOSIGNAL) as number;
+    if (sent >= 0) return sent;
+    const name = errnoName(koffi.errno());
+    if (name === 'EAGAIN') return 0;
+    if (name !== 'EINTR') fail('send');
+  }
+}
+
+/** recv(2) without waiting; returns the bytes received, 0 at the end of a stream, -1 for none yet. Throws LinuxError. */
+export function recvNow(fd: number, buffer: Uint8Array): number {
+  for (;;) {
+    const got = c.recv(fd, buffer, buffer.length, MSG_DONTWAIT) as number;
+    if (got >= 0) return got;
+    const name = errnoName(koffi.errno());
+    if (name === 'EAGAIN') return -1;
+    if (name !== 'EINTR') fail('recv');
   }
 }
 
@@ -363,6 +413,12 @@ export function umount2(target: string, flags: number): void {
 export function pidfdOpen(pid: number): number {
   const SYS_pidfd_open = 434; // asm-generic/unistd.h; the C library has a wrapper only since glibc 2.36
   return check(Number(c.syscall(SYS_pidfd_open, pid, 0, 0)), 'pidfd_open', `open process ${pid}`);
+}
+
+/** bpf(2) of an encoded `union bpf_attr`; returns a descriptor, close-on-exec. Throws LinuxError. */
+export function bpf(command: number, attributes: NativeMemory): number {
+  const SYS_bpf = process.arch === 'x64' ? 321 : 280; // asm/unistd_64.h, asm-generic/unistd.h
+  return check(Number(c.syscall(SYS_bpf, command, attributes.address, attributes.bytes.length)), 'bpf');
 }
 
 /** pidfd_getfd(2): a copy of another process's descriptor, close-on-exec. Throws LinuxError. */

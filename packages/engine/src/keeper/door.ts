@@ -16,8 +16,8 @@ const MAX_KEPT_COMPLAINTS = 100;
 export interface DoorEvents {
   /** Somebody came or went, or the keeper's state has changed. */
   onChange(): void;
-  /** Another keeper has taken over. */
-  onEnd(): void;
+  /** Another keeper takes over. Resolves when ports are let go. */
+  onEnd(): Promise<void>;
 }
 
 export class Door {
@@ -130,8 +130,7 @@ export class Door {
           });
           break;
         case 'end':
-          // Ports are let go before it is said.
-          this.#events.onEnd();
+          await this.#events.onEnd();
           say({ kind: 'done', n });
           break;
       }

@@ -1,6 +1,7 @@
 /**
  * What the keeper does, without its process: holds ports of the host and serves names in the sandboxes' namespaces, as it
- * was told. DNS over UDP is answered by a thread of its own, over TCP and by forwarding in this one.
+ * was told. DNS over UDP is answered by a thread of its own, over TCP and by forwarding in this one; what is passed on from
+ * ports is another thread's.
  */
 import { namespaceIdentity } from '@seaway/linux/sockets';
 import { HostServers } from './host-servers.ts';
@@ -31,7 +32,7 @@ import type { HandedOver } from './udp-thread-protocol.ts';
  */
 const REMOVE_RULES_AFTER_MS = 500;
 
-/** How long a keeper that has been replaced works on what it has been asked. */
+/** How long a keeper that has been replaced works on what it has been asked, and passes on what it has accepted. */
 const RETIRE_TIMEOUT_MS = 15_000;
 
 export type Complain = (
@@ -77,10 +78,10 @@ export class Keeper {
   /** Settles when the changes so far have been made. */
   #last: Promise<unknown> = Promise.resolve();
 
-  /** @param onCrash is called when the UDP thread has died */
+  /** @param onCrash is called when one of the threads has died */
   constructor(thread: UdpThread, complain: Complain, onCrash: (error: unknown) => void) {
     this.#complain = complain;
-    this.#ports = new HeldPorts(complain);
+    this.#ports = new HeldPorts({ complain, onCrash });
     this.#surroundings = {
       book: this.#book,
       hostServers: new HostServers(),
@@ -143,18 +144,19 @@ export class Keeper {
     return this.#ports.sockets();
   }
 
-  /** Lets go of ports at once and takes no more lookups, because somebody else does. Resolves when those under way have been answered. */
+  /** Lets go of all ports, because somebody else holds them. */
+  letGoOfPorts(): Promise<void> {
+    return this.#ports.close();
+  }
+
+  /** Takes no more lookups, because somebody else does. Resolves when those under way, and connections, have ended. */
   async retire(): Promise<void> {
-    this.#ports.close();
     for (const sandbox of this.#sandboxes.values()) sandbox.retire();
     await this.#thread.apply({}, [], [...this.#bySlot.keys()]);
     const deadline = performance.now() + RETIRE_TIMEOUT_MS;
-    while (
-      performance.now() < deadline &&
-      [...this.#sandboxes.values()].some(({ underWay }) => underWay > 0)
-    ) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    const isBusy = () =>
+      this.#ports.connections > 0 || [...this.#sandboxes.values()].some(({ underWay }) => underWay > 0);
+    while (performance.now() < deadline && isBusy()) await new Promise((resolve) => setTimeout(resolve, 20));
   }
 
   /** One change after the other. */
@@ -166,7 +168,7 @@ export class Keeper {
 
   async #applyNow(change: KeeperChange, opening: Opening): Promise<Failures> {
     const { holders, dropHolders, ...names } = change;
-    const ports = this.#ports.apply({ holders, dropHolders }, opening.inheritedPorts);
+    const ports = await this.#ports.apply({ holders, dropHolders }, opening.inheritedPorts);
     const sandboxes = Object.keys(names).length === 0 ? [] : await this.#applyNames(names, opening);
     return { sandboxes, ports };
   }

@@ -41,9 +41,7 @@ async function keep(): Promise<void> {
     thread,
     (level, message, fields) => door.complain({ kind: 'log', level, message, fields }),
     (error) => {
-      process.stderr.write(
-        `the UDP thread failed: ${error instanceof Error ? error.stack : String(error)}\n`,
-      );
+      process.stderr.write(`a thread failed: ${error instanceof Error ? error.stack : String(error)}\n`);
       process.exit(1);
     },
   );
@@ -65,9 +63,10 @@ async function keep(): Promise<void> {
   };
   const door = new Door(keeperSocket(folder, version), version, keeper, {
     onChange: reconsider,
-    onEnd: () => {
+    onEnd: async () => {
       isEnding = true;
       clearTimeout(lingering);
+      await keeper.letGoOfPorts();
       void keeper.retire().then(end);
     },
   });
