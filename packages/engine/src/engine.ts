@@ -36,8 +36,11 @@ export interface EngineOptions {
   readonly network?: Partial<NetworkOptions>;
   /** Resolver settings of containers that bring none. @default the host's */
   readonly resolver?: ResolverOverrides;
-  /** What `host-gateway` stands for in extra hosts. @default the default bridge's address */
-  readonly hostGateway?: string;
+  /**
+   * What `host-gateway` stands for in extra hosts, at most one address of each family.
+   * @default the default bridge's addresses
+   */
+  readonly hostGateways?: readonly string[];
   /** Parent of the containers' cgroups, as a path below each hierarchy's root. @default '/seaway' */
   readonly cgroupParent?: string;
   /** Path or name of the OCI runtime. @default 'runc' */
@@ -49,12 +52,12 @@ export interface EngineOptions {
 }
 
 /** The options with all defaults filled in. */
-export type EngineSettings = Required<Omit<EngineOptions, 'network' | 'hostGateway'>> &
-  Pick<EngineOptions, 'hostGateway'> & { readonly network: NetworkOptions };
+export type EngineSettings = Required<Omit<EngineOptions, 'network'>> & { readonly network: NetworkOptions };
 
 function withDefaults(options: EngineOptions): EngineSettings {
   return {
     resolver: { dns: [], dnsSearch: [], dnsOptions: [] },
+    hostGateways: [],
     cgroupParent: '/seaway',
     runc: 'runc',
     conmon: 'conmon',
@@ -138,7 +141,7 @@ export class Engine implements AsyncDisposable {
         folder: containersFolder,
         cgroupParent: options.cgroupParent,
         resolver: options.resolver,
-        ...(options.hostGateway ? { hostGateway: options.hostGateway } : {}),
+        hostGateways: options.hostGateways,
       },
     );
     const shared = { registry, launcher, networking, links, networks, reservations, events, images };

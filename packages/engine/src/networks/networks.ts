@@ -16,7 +16,12 @@ import type { NetworkDriver } from '../drivers/driver.ts';
 import type { Events } from '../events.ts';
 import { addNetwork, type FirewallModel, removeNetwork, toFirewallNetwork } from '../firewall/model.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { type EndpointRecord, isPredefinedNetwork, type NetworkRecord } from '../model/network.ts';
+import {
+  defaultBridge,
+  type EndpointRecord,
+  isPredefinedNetwork,
+  type NetworkRecord,
+} from '../model/network.ts';
 import { parseResolvConf } from '../model/network-files.ts';
 import type { NetworkRequest } from '../model/network-request.ts';
 import { planNetwork } from '../model/plan-network.ts';
@@ -373,9 +378,9 @@ export class Networks {
     this.#parts.events.emit('network', action, id, { name, type: driver });
   }
 
-  /** The host's address on the default bridge, by which containers can reach it. */
-  hostAddress(): string | undefined {
-    return this.#byName('bridge')?.subnets[0]?.gateway;
+  /** The host's addresses on the default bridge, by which containers can reach it. */
+  hostAddresses(): string[] {
+    return this.#byName(defaultBridge)?.subnets.map(({ gateway }) => gateway) ?? [];
   }
 
   /** What is still to be removed is removed now. */
