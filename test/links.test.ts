@@ -121,6 +121,15 @@ describe('on the default bridge', () => {
     assert.equal(await hosts(), before, 'also over a restart of the daemon');
   });
 
+  test('our own command line links and unlinks as well', aboutOurs, async () => {
+    await lab.seaway(['run', '-d', '--name', 'db', '--expose', '80', image, 'sleep', '600']);
+    await lab.seaway(['run', '-d', '--name', 'web', '--link', 'db:store', image, 'sleep', '600']);
+    assert.match(await lab.dockerOutput('exec web env'), /^STORE_PORT=tcp:\/\/172\.17\.0\.\d+:80$/m);
+    assert.match((await lab.seaway('inspect -f {{.Name}} web/store')).stdout, /^\/db$/m);
+    await lab.seaway('rm --link web/store');
+    assert.equal(await linksOf('web'), null);
+  });
+
   test('rm --link drops the link alone', async () => {
     await run(lab, 'db');
     await run(lab, 'web', '--link', 'db:store', '--link', 'db:spare');

@@ -16,6 +16,7 @@ export interface CreateRequest {
   WorkingDir: string;
   Entrypoint: string[] | null;
   Labels: Record<string, string>;
+  ExposedPorts: Record<string, object>;
   StopSignal?: string;
   /** Seconds. */
   StopTimeout?: number;
@@ -28,6 +29,7 @@ export interface CreateRequest {
     DnsOptions: string[];
     DnsSearch: string[];
     ExtraHosts: string[];
+    Links: string[];
     ReadonlyRootfs: boolean;
   };
   NetworkingConfig: { EndpointsConfig: Record<string, object> };

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { CreateRequest } from '../client/types.ts';
 import { checkEnv, type Environment, readEnv, readTextFile } from './env-options.ts';
 import { addFlag, addList, addValue, parseInteger } from './flags.ts';
+import { checkLink } from './network-connect.ts';
 import { checkLabel, readPairs } from './pairs.ts';
 
 export interface CreateOptions {
@@ -18,9 +19,11 @@ export interface CreateOptions {
   entrypoint?: string;
   env?: string[];
   envFile?: string[];
+  expose?: string[];
   hostname?: string;
   interactive?: boolean;
   label?: string[];
+  link?: string[];
   name?: string;
   network?: string[];
   readOnly?: boolean;
@@ -46,9 +49,11 @@ export function addCreateOptions(command: Command): void {
   command.option('--entrypoint <COMMAND>', "replace the image's entry point");
   addList(command, '-e, --env <NAME=VALUE>', 'set an environment variable', checkEnv);
   addList(command, '--env-file <FILE>', 'set environment variables from a file');
+  addList(command, '--expose <PORT[-PORT][/PROTOCOL]>', 'a port that linked containers are told of');
   command.option('-h, --hostname <NAME>', 'host name of the container');
   addFlag(command, '-i, --interactive', 'keep stdin open');
   addList(command, '-l, --label <NAME=VALUE>', 'set a label', checkLabel);
+  addList(command, '--link <CONTAINER[:ALIAS]>', 'a name by which this container finds another', checkLink);
   command.option('--name <NAME>', 'name of the container');
   addList(
     command,
@@ -97,6 +102,7 @@ export function buildCreateRequest(
     // An empty entry point has a meaning of its own: run without the image's.
     Entrypoint: options.entrypoint === undefined ? null : [options.entrypoint],
     Labels: readPairs(options.label ?? []),
+    ExposedPorts: Object.fromEntries((options.expose ?? []).map((port) => [port, {}])),
     ...(options.stopSignal === undefined ? {} : { StopSignal: options.stopSignal }),
     ...(options.stopTimeout === undefined ? {} : { StopTimeout: options.stopTimeout }),
     HostConfig: {
@@ -108,6 +114,7 @@ export function buildCreateRequest(
       DnsOptions: options.dnsOption ?? [],
       DnsSearch: options.dnsSearch ?? [],
       ExtraHosts: options.addHost ?? [],
+      Links: options.link ?? [],
       ReadonlyRootfs: options.readOnly === true,
     },
     NetworkingConfig: {
