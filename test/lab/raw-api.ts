@@ -219,6 +219,13 @@ export class RawApi {
     await Promise.all(containers.map((container) => this.ask('DELETE', `/containers/${container}?force=1`)));
   }
 
+  /** Removes all containers, and all networks that users made. */
+  async clear(): Promise<void> {
+    const all = await this.get<{ Id: string }[]>('/containers/json?all=1');
+    await this.removeContainers(...all.map(({ Id }) => Id));
+    await this.ask('POST', '/networks/prune');
+  }
+
   async isRefused({
     method = 'POST',
     path,
