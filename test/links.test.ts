@@ -3,7 +3,7 @@
  * that only the linking container knows.
  */
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { afterEach, describe, test } from 'node:test';
 import { engineUnderTest, Lab } from './lab/lab.ts';
 import { addressOf, eventually, image, inspect, openStory } from './lab/story.ts';
@@ -119,6 +119,19 @@ describe('on the default bridge', () => {
     await lab.docker('start db');
     assert.equal(await addressOf(lab, 'db'), first);
     assert.equal(await hosts(), before, 'also over a restart of the daemon');
+  });
+
+  test('a daemon that starts sets right what a crash has left behind', aboutOurs, async () => {
+    await run(lab, 'db');
+    await run(lab, 'web', '--link', 'db:store');
+    const { HostsPath } = await inspect(lab, 'web');
+    const before = await readFile(lab.pathInside(HostsPath), 'utf8');
+    await lab.engine.kill('SIGKILL');
+    const stale = before.replace(/^.*\tstore /m, '172.17.99.99\tstore ');
+    await writeFile(lab.pathInside(HostsPath), stale);
+    await lab.engine.start();
+    assert.notEqual(stale, before);
+    assert.equal(await readFile(lab.pathInside(HostsPath), 'utf8'), before);
   });
 
   test('our own command line links and unlinks as well', aboutOurs, async () => {
