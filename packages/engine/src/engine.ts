@@ -154,11 +154,16 @@ export class Engine implements AsyncDisposable {
     await links.restore();
     await sandboxes.sweep();
     await names.restore();
+    const unsubscribe = events.subscribe(({ type, action }) => {
+      if (type === 'network' && action === 'create') void names.prepare();
+    });
+    void names.prepare();
     await networks.removeUnclaimedLinks();
     undo.keep();
     return new Engine({ options, id, networks, containers, execs, images, events }, async () => {
       execs.close();
       await lifecycle.close();
+      unsubscribe();
       await names.close();
       await networks.close();
       await closeAttachments();

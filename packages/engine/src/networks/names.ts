@@ -48,6 +48,8 @@ export class Names {
     this.#keeper = new KeeperClient({
       folder: options.folder,
       state: () => this.#state(),
+      // Networks of the users' are there for containers to come.
+      isExpected: () => [...parts.store.networks.all()].some(isUserDefined),
       log: parts.log,
     });
   }
@@ -55,6 +57,11 @@ export class Names {
   /** Finds the keeper that an earlier daemon left, or starts one where containers need it. */
   async restore(): Promise<void> {
     await this.#keeper.restore();
+  }
+
+  /** A network of the users' was made: its first container shall not wait for the keeper. */
+  async prepare(): Promise<void> {
+    await this.#keeper.prepare();
   }
 
   /** The daemon goes, and the keeper stays for the containers that run on. */
