@@ -8,6 +8,7 @@ import { addressBits, mustParseSubnet, parseAddress, subnetOf } from '../base/ad
 import { allOrFirstError } from '../base/all-or-first-error.ts';
 import { conflict, forbidden, invalid, messageOf, notFound } from '../base/errors.ts';
 import { type ContainerId, type NetworkId, newId, shortId } from '../base/ids.ts';
+import { KeyedLock } from '../base/keyed-lock.ts';
 import type { Log } from '../base/log.ts';
 import { nowText } from '../base/time.ts';
 import { UndoStack } from '../base/undo-stack.ts';
@@ -76,6 +77,10 @@ export class Networks {
   readonly #firewall: Firewall;
   readonly #removals: LinkRemovals;
   readonly #hostRoutes: HostRoutes;
+  /** Of networks that come and go, one after another for each name of a device. */
+  readonly #devices = new KeyedLock();
+  /** In the store, so that nobody else gets their names and subnets, and not yet real: nobody finds them so far. */
+  readonly #unfinished = new Set<NetworkId>();
   #bootId = '';
   #isPruning = false;
 
@@ -141,7 +146,7 @@ export class Networks {
 
   async #subnetsInUse() {
     const [routes, servers] = [await this.#foreignRoutes(), hostServers()];
-    const ours = this.list().flatMap((network) => network.subnets.map(({ subnet }) => subnet));
+    const ours = this.#all().flatMap((network) => network.subnets.map(({ subnet }) => subnet));
     const taken = [...routes.map(({ destination }) => destination), ...ours].map(mustParseSubnet);
     return [
       ...taken,
@@ -154,7 +159,7 @@ export class Networks {
 
   /** Without those of our own bridges, which the store knows. */
   #foreignRoutes(): Promise<OnLinkRoute[]> {
-    const own = this.list().flatMap(({ subnets }) => subnets.map(({ subnet }) => subnet));
+    const own = this.#all().flatMap(({ subnets }) => subnets.map(({ subnet }) => subnet));
     return this.#hostRoutes.list(new Set(own));
   }
 
@@ -174,7 +179,7 @@ export class Networks {
     const wasTurnedOn = (family: 4 | 6) =>
       this.#store.meta.get(forwardingFacts[family])?.value === this.#bootId;
     return {
-      networks: this.list().flatMap((network) => toFirewallNetwork(network) ?? []),
+      networks: this.#all().flatMap((network) => toFirewallNetwork(network) ?? []),
       endpoints: this.endpoints.firewallEndpoints(),
       links: this.endpoints.firewallLinks(),
       // A host that was no router before must not become one for others because containers need it.
@@ -212,6 +217,11 @@ export class Networks {
   }
 
   list(): NetworkRecord[] {
+    return this.#all().filter(({ id }) => !this.#unfinished.has(id));
+  }
+
+  /** With those that are being made. */
+  #all(): NetworkRecord[] {
     return [...this.#store.networks.all()];
   }
 
@@ -266,7 +276,7 @@ export class Networks {
     const { network, warning } = planNetwork(request, {
       id: newId<NetworkId>(),
       createdAt: nowText(),
-      networks: this.list(),
+      networks: this.#all(),
       pools: this.#options.addressPools,
       hostRoutes: routes,
       hostServers: servers,
@@ -274,8 +284,14 @@ export class Networks {
     });
     await using undo = new UndoStack(this.#log.child({ network: network.name }));
     this.#store.networks.put(network);
-    undo.add('forget network', () => this.#store.networks.delete(network.id));
-    if (network.bridge) await this.#makeReal(network, undo);
+    this.#unfinished.add(network.id);
+    undo.add('forget network', () => {
+      this.#store.networks.delete(network.id);
+      this.#unfinished.delete(network.id);
+    });
+    if (network.bridge) await this.#devices.run(network.bridge.device, () => this.#makeReal(network, undo));
+    this.#unfinished.delete(network.id);
+    this.#reserveFor(network);
     undo.keep();
     this.#emit('create', network);
     return { id: network.id, warning };
@@ -285,7 +301,6 @@ export class Networks {
     const { device } = network.bridge!;
     this.addresses.open(network, []);
     undo.add('close address book', () => this.addresses.close(network.id));
-    this.#reserveFor(network);
     // The bridge of a network that was just removed may still have the name.
     await this.#removals.gone(device);
     const view = toFirewallNetwork(network)!;
@@ -325,7 +340,7 @@ export class Networks {
 
   /** What keeps a network from being removed. */
   #blockedBy({ id, name, configOnly }: NetworkRecord): string | undefined {
-    if (configOnly && this.list().some(({ configFrom }) => configFrom === name)) {
+    if (configOnly && this.#all().some(({ configFrom }) => configFrom === name)) {
       return `configuration network "${name}" is in use`;
     }
     const endpoints = this.endpointsOf(id);
@@ -339,6 +354,10 @@ export class Networks {
   async #takeAway(network: NetworkRecord): Promise<void> {
     this.addresses.close(network.id);
     if (!network.bridge) return;
+    await this.#devices.run(network.bridge.device, () => this.#cut(network));
+  }
+
+  async #cut(network: NetworkRecord): Promise<void> {
     try {
       const [link] = await Promise.all([
         this.#driver.cutNetwork(network),
