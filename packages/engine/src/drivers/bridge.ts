@@ -102,6 +102,13 @@ export class BridgeDriver implements NetworkDriver {
     return { made: outcome.created };
   }
 
+  async isConnected(endpoint: EndpointRecord, namespace: string): Promise<boolean> {
+    const { hostInterface, interfaceName } = endpoint;
+    if (hostInterface === undefined || interfaceName === undefined) return true;
+    const mark = endpointMark(this.#installation, endpoint);
+    return this.#kernel.changes.run('isAttached', { namespace, hostInterface, interfaceName, mark });
+  }
+
   async silence({ interfaceName }: EndpointRecord, namespace: string): Promise<void> {
     if (interfaceName === undefined) return;
     await this.#kernel.changes.run('silenceInterface', { namespace, interfaceName });

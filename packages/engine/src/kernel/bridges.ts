@@ -198,6 +198,28 @@ export function attachToBridge(request: AttachRequest): BridgeOutcome {
   }
 }
 
+/**
+ * Whether a veth pair is as {@link attachToBridge} leaves it; one that is not is deleted. What somebody inside has done
+ * to the interface since, such as another name or address, does not count.
+ */
+export function isAttached({
+  namespace,
+  hostInterface,
+  interfaceName,
+  mark,
+}: Pick<AttachRequest, 'namespace' | 'hostInterface' | 'interfaceName' | 'mark'>): boolean {
+  const isWhole = route().link({ name: hostInterface })?.alias === mark && !isBare(namespace, interfaceName);
+  if (!isWhole) removeLink(hostInterface);
+  return isWhole;
+}
+
+/** Addresses come last, and the interface up with them. */
+function isBare(namespace: string, interfaceName: string): boolean {
+  using inside = RouteSocket.open({ namespace });
+  const link = inside.link({ name: interfaceName });
+  return link !== undefined && !link.up && inside.addresses({ index: link.index }).length === 0;
+}
+
 /** Puts the host's ends of veth pairs back on the bridge that they belong to, where that was made anew. */
 export function ensurePorts(request: {
   readonly bridgeIndex: number;
