@@ -7,9 +7,15 @@
 import { existsSync } from 'node:fs';
 import { benchNetworks } from '../bench/networks.ts';
 import { benchResolver } from '../bench/resolver.ts';
+import { benchScale } from '../bench/scale.ts';
 import { benchStartCost } from '../bench/start-cost.ts';
 
-const benchmarks = { 'start-cost': benchStartCost, networks: benchNetworks, resolver: benchResolver };
+const benchmarks = {
+  'start-cost': benchStartCost,
+  networks: benchNetworks,
+  scale: benchScale,
+  resolver: benchResolver,
+};
 
 const withDockerd = ['/usr/sbin/dockerd', '/usr/bin/dockerd'].some((path) => existsSync(path));
 if (!withDockerd)

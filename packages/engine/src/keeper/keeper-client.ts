@@ -99,7 +99,7 @@ export class KeeperClient {
    * What goes wrong will be seen again when it is needed, and is only logged.
    */
   async prepare(): Promise<void> {
-    if (!this.#isExpected()) return;
+    if (this.#connection !== undefined || !this.#isExpected()) return;
     try {
       await this.#inTurn(() => this.#persist(async () => void (await this.#connect(true))));
     } catch (error) {
@@ -138,7 +138,8 @@ export class KeeperClient {
   }
 
   #isNeeded(): boolean {
-    return this.#hasSandboxes() || this.#isExpected();
+    // To be asked first: the other one looks at every container.
+    return this.#isExpected() || this.#hasSandboxes();
   }
 
   #apply(change: KeeperChange): Promise<void> {
