@@ -1,14 +1,14 @@
 /**
  * What it costs to make, use and remove networks, beside Debian's dockerd in the same run: with none and with many
- * others, one at a time on a quiet engine, and in a burst.
+ * others, one request after the other.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EnginePeer } from './peers.ts';
 import { type Aim, formatTable, median, printAims } from './report.ts';
 
 const rounds = 15;
-/** What an engine still does behind an answer is over by then. */
-const PAUSE_MS = 80;
+/** After many changes at once: what an engine still does behind its answers is over by then. */
+const SETTLE_MS = 500;
 
 const operations = ['create', 'connect', 'disconnect', 'rm'] as const;
 type Operation = (typeof operations)[number];
@@ -88,7 +88,7 @@ class NetworkPeer implements AsyncDisposable {
     for (; this.#others < count; this.#others++) {
       await this.#create(`other${this.#others}`, `10.${this.#others >> 8}.${this.#others & 255}.0/24`);
     }
-    await sleep(PAUSE_MS);
+    await sleep(SETTLE_MS);
   }
 
   async #create(name: string, subnet: string): Promise<void> {
@@ -110,7 +110,6 @@ class NetworkPeer implements AsyncDisposable {
       for (const operation of operations) {
         const milliseconds = await timed(steps[operation]);
         if (round >= 0) samples[operation].push(milliseconds);
-        await sleep(PAUSE_MS);
       }
     }
     return {

@@ -8,12 +8,14 @@ import { existsSync } from 'node:fs';
 import { benchNetworks } from '../bench/networks.ts';
 import { benchPorts } from '../bench/ports.ts';
 import { benchResolver } from '../bench/resolver.ts';
+import { benchScale } from '../bench/scale.ts';
 import { benchStartCost } from '../bench/start-cost.ts';
 
 const benchmarks = {
   'start-cost': benchStartCost,
   networks: benchNetworks,
   ports: benchPorts,
+  scale: benchScale,
   resolver: benchResolver,
 };
 

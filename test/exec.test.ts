@@ -460,6 +460,17 @@ describe('over the wire', () => {
       'exec_start: sh -c exit 6 box <no value> ID',
       'exec_die box 6 ID',
     ]);
+    const only = [
+      '--since',
+      since,
+      '--until',
+      until,
+      '--filter',
+      'event=exec_start',
+      '--format',
+      '{{.Action}}',
+    ];
+    assert.equal(await lab.dockerOutput(['events', ...only]), 'exec_start: sh -c exit 6');
   });
 });
 

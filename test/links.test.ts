@@ -3,7 +3,7 @@
  * that only the linking container knows.
  */
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { afterEach, describe, test } from 'node:test';
 import { engineUnderTest, Lab } from './lab/lab.ts';
 import { addressOf, eventually, image, inspect, openStory } from './lab/story.ts';
@@ -119,6 +119,28 @@ describe('on the default bridge', () => {
     await lab.docker('start db');
     assert.equal(await addressOf(lab, 'db'), first);
     assert.equal(await hosts(), before, 'also over a restart of the daemon');
+  });
+
+  test('a daemon that starts sets right what a crash has left behind', aboutOurs, async () => {
+    await run(lab, 'db');
+    await run(lab, 'web', '--link', 'db:store');
+    const { HostsPath } = await inspect(lab, 'web');
+    const before = await readFile(lab.pathInside(HostsPath), 'utf8');
+    await lab.engine.kill('SIGKILL');
+    const stale = before.replace(/^.*\tstore /m, '172.17.99.99\tstore ');
+    await writeFile(lab.pathInside(HostsPath), stale);
+    await lab.engine.start();
+    assert.notEqual(stale, before);
+    assert.equal(await readFile(lab.pathInside(HostsPath), 'utf8'), before);
+  });
+
+  test('our own command line links and unlinks as well', aboutOurs, async () => {
+    await lab.seaway(['run', '-d', '--name', 'db', '--expose', '80', image, 'sleep', '600']);
+    await lab.seaway(['run', '-d', '--name', 'web', '--link', 'db:store', image, 'sleep', '600']);
+    assert.match(await lab.dockerOutput('exec web env'), /^STORE_PORT=tcp:\/\/172\.17\.0\.\d+:80$/m);
+    assert.match((await lab.seaway('inspect -f {{.Name}} web/store')).stdout, /^\/db$/m);
+    await lab.seaway('rm --link web/store');
+    assert.equal(await linksOf('web'), null);
   });
 
   test('rm --link drops the link alone', async () => {

@@ -5,11 +5,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ApiResponse } from './http.ts';
 import { expectSameInventory, takeInventory } from './inventory.ts';
-import type { Lab } from './lab.ts';
+import { engineUnderTest, type Lab } from './lab.ts';
 import { image } from './story.ts';
 
-/** Spoken where a story names no other. */
-export const newestVersion = '1.50';
+/** Spoken where a story names no other: the newest of the engine under test. */
+export const newestVersion = engineUnderTest === 'dockerd' ? '1.41' : '1.50';
 
 /** What the API shows of a network. */
 export interface ShownNetwork {
@@ -217,6 +217,13 @@ export class RawApi {
 
   async removeContainers(...containers: string[]): Promise<void> {
     await Promise.all(containers.map((container) => this.ask('DELETE', `/containers/${container}?force=1`)));
+  }
+
+  /** Removes all containers, and all networks that users made. */
+  async clear(): Promise<void> {
+    const all = await this.get<{ Id: string }[]>('/containers/json?all=1');
+    await this.removeContainers(...all.map(({ Id }) => Id));
+    await this.ask('POST', '/networks/prune');
   }
 
   async isRefused({

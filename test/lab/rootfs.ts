@@ -1,6 +1,6 @@
 /**
- * The image that tests, benchmarks and the quickstart run: Debian's busybox and iproute2's `ip`, with the shared
- * libraries they need, taken from this machine, so that no registry is needed.
+ * The image that tests, benchmarks and the quickstart run: Debian's busybox, iproute2's `ip` and glibc's `getent`, with
+ * the shared libraries they need, taken from this machine, so that no registry is needed.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -31,11 +31,14 @@ const skeleton: readonly TarEntry[] = [
   text('www/index.html', 'hello from the container\n'),
 ];
 
+/** Taken as they are: `ip` can do more than busybox's, and `getent` asks as programs do, by the C library. */
+const notInBusybox = ['ip', 'getent'];
+
 let cached: Buffer | undefined;
 
 /**
  * The root filesystem as a tar archive, about 5 MB; built once per process in about 20 ms.
- * @throws Error when busybox or ip is not installed
+ * @throws Error when a program is not installed
  */
 export function busyboxRootfs(): Buffer {
   cached ??= encodeTar([...skeleton, ...programs(), ...applets()]);
@@ -43,12 +46,17 @@ export function busyboxRootfs(): Buffer {
 }
 
 function programs(): TarEntry[] {
-  const busybox = locate('busybox');
-  const ip = locate('ip');
-  const libraries = new Set([...librariesOf(busybox), ...librariesOf(ip)]);
+  const all = notInBusybox.concat('busybox').map((name) => ({ name, path: locate(name) }));
+  const libraries = new Set(all.flatMap(({ path }) => librariesOf(path)));
   return [
-    { kind: 'file', path: 'bin/busybox', data: readFileSync(busybox), mode: 0o755 },
-    { kind: 'file', path: 'bin/ip', data: readFileSync(ip), mode: 0o755 },
+    ...all.map(
+      ({ name, path }): TarEntry => ({
+        kind: 'file',
+        path: `bin/${name}`,
+        data: readFileSync(path),
+        mode: 0o755,
+      }),
+    ),
     ...[...libraries].map(
       (path): TarEntry => ({ kind: 'file', path: path.slice(1), data: readFileSync(path), mode: 0o755 }),
     ),
@@ -58,7 +66,7 @@ function programs(): TarEntry[] {
 function applets(): TarEntry[] {
   const names = execFileSync(locate('busybox'), ['--list'], { encoding: 'utf8' }).split('\n');
   return names
-    .filter((name) => name !== '' && name !== 'busybox' && name !== 'ip')
+    .filter((name) => name !== '' && name !== 'busybox' && !notInBusybox.includes(name))
     .map((name): TarEntry => ({ kind: 'symlink', path: `bin/${name}`, target: 'busybox' }));
 }
 

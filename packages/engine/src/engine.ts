@@ -19,6 +19,7 @@ import { ImageStore } from './images/image-store.ts';
 import { defaultSubnetPools } from './ipam/subnet-pools.ts';
 import { KeeperClient } from './keeper/keeper-client.ts';
 import { closeKernel, openKernel } from './kernel/kernel.ts';
+import { isUserDefined } from './model/network.ts';
 import type { ResolverOverrides } from './model/network-files.ts';
 import { Names } from './networks/names.ts';
 import { type NetworkOptions, Networks } from './networks/networks.ts';
@@ -38,8 +39,11 @@ export interface EngineOptions {
   readonly network?: Partial<NetworkOptions>;
   /** Resolver settings of containers that bring none. @default the host's */
   readonly resolver?: ResolverOverrides;
-  /** What `host-gateway` stands for in extra hosts. @default the default bridge's address */
-  readonly hostGateway?: string;
+  /**
+   * What `host-gateway` stands for in extra hosts, at most one address of each family.
+   * @default the default bridge's addresses
+   */
+  readonly hostGateways?: readonly string[];
   /** Parent of the containers' cgroups, as a path below each hierarchy's root. @default '/seaway' */
   readonly cgroupParent?: string;
   /** Path or name of the OCI runtime. @default 'runc' */
@@ -51,12 +55,12 @@ export interface EngineOptions {
 }
 
 /** The options with all defaults filled in. */
-export type EngineSettings = Required<Omit<EngineOptions, 'network' | 'hostGateway'>> &
-  Pick<EngineOptions, 'hostGateway'> & { readonly network: NetworkOptions };
+export type EngineSettings = Required<Omit<EngineOptions, 'network'>> & { readonly network: NetworkOptions };
 
 function withDefaults(options: EngineOptions): EngineSettings {
   return {
     resolver: { dns: [], dnsSearch: [], dnsOptions: [] },
+    hostGateways: [],
     cgroupParent: '/seaway',
     runc: 'runc',
     conmon: 'conmon',
@@ -134,13 +138,15 @@ export class Engine implements AsyncDisposable {
     const keeper = new KeeperClient({
       folder: options.execRoot,
       state: () => ({ ...names.state(), holders: publishing.holders() }),
+      // Networks of the users' are there for containers to come.
+      isExpected: () => networks.list().some(isUserDefined),
       log,
     });
     undo.add('leave the keeper', () => keeper.close());
     const { endpoints, firewall } = networks;
     const { defaultBindAddress } = options.network;
     const publishing = new Publishing(
-      { store, endpoints, firewall, keeper, kernel },
+      { store, endpoints, firewall, keeper, kernel, log },
       defaultBindAddress === undefined ? {} : { defaultBindAddress },
     );
     const [images, runtime] = await Promise.all([
@@ -160,7 +166,7 @@ export class Engine implements AsyncDisposable {
         folder: containersFolder,
         cgroupParent: options.cgroupParent,
         resolver: options.resolver,
-        ...(options.hostGateway ? { hostGateway: options.hostGateway } : {}),
+        hostGateways: options.hostGateways,
       },
     );
     const shared = { registry, launcher, networking, links, networks, reservations, events, images };
@@ -174,11 +180,16 @@ export class Engine implements AsyncDisposable {
     await links.restore();
     await sandboxes.sweep();
     await keeper.restore();
+    const unsubscribe = events.subscribe(({ type, action }) => {
+      if (type === 'network' && action === 'create') void keeper.prepare();
+    });
+    void keeper.prepare();
     await networks.removeUnclaimedLinks();
     undo.keep();
     return new Engine({ options, id, networks, containers, execs, images, events }, async () => {
       execs.close();
       await lifecycle.close();
+      unsubscribe();
       await keeper.close();
       await networks.close();
       await closeAttachments();

@@ -362,6 +362,14 @@ const flat = {
 };
 const flatEmpty = { ...flat, EndpointID: '', Gateway: '', IPAddress: '', IPPrefixLen: 0, MacAddress: '' };
 
+test('a MAC address that was asked for is shown for the whole container before 1.52', () => {
+  const bridge = { ...containerRecord().networks.bridge!, macAddress: '02:42:00:00:00:01' };
+  const shown = (version: number) => inspect(containerRecord({ networks: { bridge } }), version).Config;
+  assert.equal((shown(151) as { MacAddress?: string }).MacAddress, '02:42:00:00:00:01');
+  assert.ok(!('MacAddress' in shown(152)));
+  assert.ok(!('MacAddress' in inspect(runningRecord(), 151).Config), 'one that was chosen is none');
+});
+
 test('links are shown by the names of both ends, those to removed containers not at all', () => {
   const db = containerRecord({ id: '5'.repeat(64), name: 'db' });
   const links = [

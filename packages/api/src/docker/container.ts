@@ -153,6 +153,7 @@ export function toDockerInspect(engine: Engine, container: ContainerRecord, vers
       WorkingDir: config.workingDir,
       Entrypoint: config.entrypoint,
       OnBuild: null,
+      ...(version < FLAT_FIELDS_UNTIL ? toDockerMacAddress(container) : {}),
       Labels: config.labels,
       StopSignal: config.stopSignal,
       ...(config.stopTimeoutSeconds === undefined ? {} : { StopTimeout: config.stopTimeoutSeconds }),
@@ -243,6 +244,13 @@ function toDockerHostConfig(host: HostConfig) {
     PidsLimit: resources.pidsLimit ?? null,
     Ulimits: host.rlimits.map(({ name, soft, hard }) => ({ Name: name, Soft: soft, Hard: hard })),
   };
+}
+
+/** The MAC address that was asked for on the main network, as older versions show it for the whole container. */
+function toDockerMacAddress({ host, networks }: ContainerRecord): { readonly MacAddress?: string } {
+  const { networkMode } = host;
+  const main = networkMode.kind === 'network' ? networks[networkMode.network] : undefined;
+  return main?.macAddress ? { MacAddress: main.macAddress } : {};
 }
 
 /** `/db:/web/database`: the other's name, and the one that the link gives to it. */

@@ -559,6 +559,12 @@ describe('MAC addresses', () => {
         );
       }
     }
+    refuses(
+      () => networksOf('host', { host: { MacAddress: mac } }, 150),
+      'invalid',
+      'conflicting options: mac-address and the network mode',
+    );
+    assert.deepEqual(networksOf('host', { host: { MacAddress: mac } }, 143), {}, 'only what was read');
   });
 });
 

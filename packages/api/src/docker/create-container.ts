@@ -60,7 +60,7 @@ export function fromDockerCreate(
     extraHosts: host.extraHosts,
     publishesPorts,
     exposedPorts,
-    macAddress: body.MacAddress ?? '',
+    macAddress: body.MacAddress || endpointMacAddress(body, host),
   });
   if (conflicting) throw conflicting;
   checkRestartPolicy(docker);
@@ -195,6 +195,13 @@ function withoutEndpointMacAddresses(body: CreateContainerBody): CreateContainer
   const entries = Object.entries(body.NetworkingConfig?.EndpointsConfig ?? {});
   const endpoints = entries.map(([name, settings]) => [name, settings && { ...settings, MacAddress: '' }]);
   return { ...body, NetworkingConfig: { EndpointsConfig: Object.fromEntries(endpoints) } };
+}
+
+/** The MAC address in settings that are not those of a network of the container's own. */
+function endpointMacAddress(body: CreateContainerBody, { networkMode }: HostConfig): string {
+  if (networkMode.kind === 'network') return '';
+  const endpoints = Object.values(body.NetworkingConfig?.EndpointsConfig ?? {});
+  return endpoints.map((settings) => settings?.MacAddress ?? '').find((address) => address !== '') ?? '';
 }
 
 function parseUtsMode(mode: string): 'private' | 'host' {

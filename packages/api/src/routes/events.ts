@@ -72,7 +72,8 @@ function isShown(event: EngineEvent, filters: Filters): boolean {
     type === kind ? actorId.startsWith(value) || attributes.name === value : attributes[kind] === value;
   return (
     matches(filters, 'type', (value) => value === type) &&
-    matches(filters, 'event', (value) => value === action) &&
+    // What was run follows the names of an exec's events.
+    matches(filters, 'event', (value) => value === action || action.startsWith(`${value}: `)) &&
     matches(filters, 'container', isActor('container')) &&
     matches(filters, 'network', isActor('network')) &&
     matches(filters, 'image', (value) => isActor('image')(value) || isUntagged(event, value)) &&

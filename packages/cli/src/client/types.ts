@@ -29,6 +29,7 @@ export interface CreateRequest {
     DnsOptions: string[];
     DnsSearch: string[];
     ExtraHosts: string[];
+    Links: string[];
     ReadonlyRootfs: boolean;
     PortBindings: Record<string, PortBinding[]>;
     PublishAllPorts: boolean;

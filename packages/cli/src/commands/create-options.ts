@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { CreateRequest } from '../client/types.ts';
 import { checkEnv, type Environment, readEnv, readTextFile } from './env-options.ts';
 import { addFlag, addList, addValue, parseInteger } from './flags.ts';
+import { checkLink } from './network-connect.ts';
 import { checkLabel, readPairs } from './pairs.ts';
 import { parseExpose, parsePublish, portFields } from './port-specs.ts';
 
@@ -23,6 +24,7 @@ export interface CreateOptions {
   hostname?: string;
   interactive?: boolean;
   label?: string[];
+  link?: string[];
   name?: string;
   network?: string[];
   publish?: string[];
@@ -54,6 +56,7 @@ export function addCreateOptions(command: Command): void {
   command.option('-h, --hostname <NAME>', 'host name of the container');
   addFlag(command, '-i, --interactive', 'keep stdin open');
   addList(command, '-l, --label <NAME=VALUE>', 'set a label', checkLabel);
+  addList(command, '--link <CONTAINER[:ALIAS]>', 'a name by which this container finds another', checkLink);
   command.option('--name <NAME>', 'name of the container');
   addList(
     command,
@@ -122,6 +125,7 @@ export function buildCreateRequest(
       DnsOptions: options.dnsOption ?? [],
       DnsSearch: options.dnsSearch ?? [],
       ExtraHosts: options.addHost ?? [],
+      Links: options.link ?? [],
       ReadonlyRootfs: options.readOnly === true,
       PortBindings: ports.bindings,
       PublishAllPorts: options.publishAll === true,

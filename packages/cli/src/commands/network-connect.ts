@@ -68,7 +68,7 @@ export function buildConnectRequest(
   };
 }
 
-function checkLink(link: string): string {
+export function checkLink(link: string): string {
   if (!/^[^:]+(:[^:]+)?$/.test(link)) throw new Error(`bad format for links: ${link}`);
   return link;
 }

@@ -6,6 +6,7 @@ import { forEachTarget } from './targets.ts';
 
 export interface RemoveOptions {
   force?: boolean;
+  link?: boolean;
   volumes?: boolean;
 }
 
@@ -16,10 +17,15 @@ export const spec: CommandSpec<RemoveOptions> = {
   configure(command) {
     command.argument('<CONTAINER...>', 'containers to remove');
     addFlag(command, '-f, --force', 'kill a container that still runs');
+    addFlag(command, '-l, --link', 'remove the link PARENT/ALIAS, not the container that it leads to');
     addFlag(command, '-v, --volumes', 'also remove its anonymous volumes');
   },
   run(context, args, options) {
-    const query = { force: options.force || undefined, v: options.volumes || undefined };
+    const query = {
+      force: options.force || undefined,
+      link: options.link || undefined,
+      v: options.volumes || undefined,
+    };
     return forEachTarget(context, args, async (name) => {
       await context.client.text('DELETE', `/containers/${segment(name)}`, { query });
       return name;

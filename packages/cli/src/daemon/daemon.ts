@@ -94,12 +94,7 @@ function checkMachine(options: DaemonOptions): void {
 function engineOptions(options: DaemonOptions, log: Logger): EngineOptions {
   const pools = options['default-address-pool'].map(parseSubnetPool);
   const bindAddress = parseHostAddress(options.ip);
-  const {
-    bip,
-    'fixed-cidr': fixedCidr,
-    'default-gateway': defaultGateway,
-    'host-gateway-ip': hostGateway,
-  } = options;
+  const { bip, 'fixed-cidr': fixedCidr, 'default-gateway': defaultGateway } = options;
   return {
     dataRoot: options['data-root'],
     execRoot: options['exec-root'],
@@ -117,7 +112,7 @@ function engineOptions(options: DaemonOptions, log: Logger): EngineOptions {
       ...(bindAddress === '0.0.0.0' ? {} : { defaultBindAddress: bindAddress }),
     },
     resolver: { dns: options.dns, dnsSearch: options['dns-search'], dnsOptions: options['dns-opt'] },
-    ...(hostGateway ? { hostGateway } : {}),
+    hostGateways: options['host-gateway-ip'],
     cgroupParent: options['cgroup-parent'],
     runc: options['default-runtime'],
     conmon: 'conmon',

@@ -78,6 +78,14 @@ describe("the daemon's options", () => {
     assert.deepEqual(options['default-address-pool'], ['base=10.0.0.0/8,size=24']);
   });
 
+  it('name addresses of the host as newer and older files do', () => {
+    for (const content of [{ 'host-gateway-ips': ['192.0.2.1'] }, { 'host-gateway-ip': '192.0.2.1' }]) {
+      assert.deepEqual(parse('--config-file', configFile(content))['host-gateway-ip'], ['192.0.2.1']);
+    }
+    const both = parse('--host-gateway-ip=192.0.2.1', '--host-gateway-ip=::1');
+    assert.deepEqual(both['host-gateway-ip'], ['192.0.2.1', '::1']);
+  });
+
   it('are refused with the option and the value in the message', () => {
     const refused: [string[], RegExp][] = [
       [['--nope'], /--nope/],
@@ -91,6 +99,8 @@ describe("the daemon's options", () => {
       [['--mtu', '10'], /--mtu 10: it should be from 68 to 65535/],
       [['--icc=maybe'], /--icc maybe: it should be true or false/],
       [['--log-level', 'loud'], /--log-level loud: .*debug, info/],
+      [['--host-gateway-ip', 'junk'], /--host-gateway-ip junk: it should be an IP address/],
+      [['--host-gateway-ip=::1', '--host-gateway-ip=::2'], /--host-gateway-ip ::1: .*one IPv6 address/],
       [['--config-file', join(folder, 'missing')], /missing/],
       [['--config-file', configFile('{')], /JSON/],
     ];

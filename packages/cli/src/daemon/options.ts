@@ -13,6 +13,8 @@ interface OptionSpec {
   readonly short?: string;
   /** Key in the configuration file, where it differs from the flag's name. */
   readonly fileKey?: string;
+  /** Key of a list in older configuration files, where it was one text. */
+  readonly oldFileKey?: string;
   readonly fallback?: string | number | boolean;
   readonly description: string;
 }
@@ -81,8 +83,11 @@ export const optionSpecs = {
   'dns-search': { kind: 'list', description: 'search domain for containers' },
   'dns-opt': { kind: 'list', fileKey: 'dns-opts', description: 'resolver option for containers' },
   'host-gateway-ip': {
-    kind: 'text',
-    description: "what 'host-gateway' means in --add-host (default: the default bridge)",
+    kind: 'list',
+    fileKey: 'host-gateway-ips',
+    oldFileKey: 'host-gateway-ip',
+    description:
+      "what 'host-gateway' means in --add-host, one address of each family (default: the default bridge's)",
   },
   'cgroup-parent': { kind: 'text', fallback: '/seaway', description: "parent of the containers' cgroups" },
   'default-runtime': { kind: 'text', fallback: 'runc', description: 'path or name of the OCI runtime' },
@@ -147,7 +152,18 @@ export function parseDaemonOptions(argv: readonly string[]): ParsedCommandLine {
   if (options.mtu < 68 || options.mtu > 65535) {
     throw new OptionError(`--mtu ${options.mtu}: it should be from 68 to 65535 bytes`);
   }
+  checkHostGateways(options['host-gateway-ip']);
   return { kind: 'run', options };
+}
+
+function checkHostGateways(addresses: readonly string[]): void {
+  for (const address of addresses) {
+    const family = isIP(address);
+    if (family === 0) throw new OptionError(`--host-gateway-ip ${address}: it should be an IP address`);
+    if (addresses.filter((other) => isIP(other) === family).length > 1) {
+      throw new OptionError(`--host-gateway-ip ${address}: there should be one IPv${family} address at most`);
+    }
+  }
 }
 
 function withFallbacks(given: Given): DaemonOptions {
@@ -221,8 +237,9 @@ function readConfigFile(path: string): Given {
 
 function parseFileEntry(path: string, key: string, value: unknown): [string, OptionValue] {
   const found = Object.entries<OptionSpec>(optionSpecs).find(
-    ([name, spec]) => (spec.fileKey ?? name) === key,
+    ([name, spec]) => (spec.fileKey ?? name) === key || spec.oldFileKey === key,
   );
+  if (found?.[1].oldFileKey === key && typeof value === 'string') return [found[0], [value]];
   if (!found || found[0] === 'config-file')
     throw new OptionError(`--config-file ${path}: unknown option '${key}'`);
   const [name, { kind }] = found;

@@ -51,8 +51,8 @@ export interface LauncherOptions {
   readonly folder: string;
   readonly cgroupParent: string;
   readonly resolver: ResolverOverrides;
-  /** What `host-gateway` stands for; undefined: the default bridge's address. */
-  readonly hostGateway?: string;
+  /** What `host-gateway` stands for; empty: the default bridge's addresses. */
+  readonly hostGateways: readonly string[];
 }
 
 export class Launcher {
@@ -191,12 +191,13 @@ export class Launcher {
 
   #fileFacts(container: ContainerRecord, ipv6: boolean): FileFacts {
     const { networks } = this.#parts;
+    const { hostGateways } = this.#options;
     return {
       container,
       addresses: ownAddresses(networks.endpointsOfContainer(container.id)),
       links: () => this.#parts.links.hostsEntries(container),
       ipv6,
-      hostGateway: this.#options.hostGateway ?? networks.hostAddress(),
+      hostGateways: hostGateways.length > 0 ? hostGateways : networks.hostAddresses(),
       daemonResolver: this.#options.resolver,
       hasEmbeddedServer: this.#parts.networking.hasResolver(container),
     };
@@ -207,7 +208,8 @@ export class Launcher {
     container: ContainerRecord,
     change: { readonly added: readonly EndpointRecord[]; readonly removed: readonly EndpointRecord[] },
   ): Promise<void> {
-    await changeHostsFile(this.folder(container.id), container, {
+    const ipv6 = change.added.some(({ ipv6Address }) => ipv6Address !== undefined);
+    await changeHostsFile(this.folder(container.id), this.#fileFacts(container, ipv6), {
       added: ownAddresses(change.added),
       removed: ownAddresses(change.removed),
     });

@@ -11,7 +11,7 @@ import type { Log } from '../base/log.ts';
 import { nowText } from '../base/time.ts';
 import type { Events } from '../events.ts';
 import type { ImageStore } from '../images/image-store.ts';
-import { isRunning } from '../model/container.ts';
+import { type ContainerRecord, isRunning } from '../model/container.ts';
 import type { NetworkRecord } from '../model/network.ts';
 import type { Networks } from '../networks/networks.ts';
 import type { Reservations } from '../networks/reservations.ts';
@@ -98,7 +98,10 @@ export class Lifecycle {
     }
     if (!container) return;
     if (isRunning(container) && !container.removing) {
-      if (isStillAlive(container) && (await this.#parts.runtime.exitCode(container.id)) === undefined) return;
+      if (isStillAlive(container) && (await this.#parts.runtime.exitCode(container.id)) === undefined) {
+        await this.#restoreNetworks(container);
+        return;
+      }
       await this.#finish(container.id);
     } else {
       // A start that the crash cut short left pieces, and perhaps a created process.
@@ -108,6 +111,15 @@ export class Lifecycle {
       await this.#parts.launcher.cleanUp(container.id, endpoints);
     }
     if (container.removing || container.host.autoRemove) await this.#remove(container.id);
+  }
+
+  async #restoreNetworks(container: ContainerRecord): Promise<void> {
+    const { networking, launcher } = this.#parts;
+    const { left, removed, isChanged } = await networking.restore(container);
+    if (!isChanged) return;
+    // Its line may have been written before the crash, or not.
+    await launcher.changeHosts(container, { added: left, removed: [...left, ...removed] });
+    if (networking.hasResolver(container)) await launcher.updateResolver(container);
   }
 
   async #checkLiveness(): Promise<void> {

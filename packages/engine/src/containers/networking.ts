@@ -46,6 +46,13 @@ interface WantedNetwork {
   readonly settings: EndpointSettings;
 }
 
+/** What {@link Networking.restore} found. */
+export interface RestoredEndpoints {
+  readonly left: readonly EndpointRecord[];
+  readonly removed: readonly EndpointRecord[];
+  readonly isChanged: boolean;
+}
+
 export class Networking {
   readonly #parts: NetworkingParts;
 
@@ -155,6 +162,31 @@ export class Networking {
       await networks.endpoints.connect(endpoint, namespace);
     }
     await allOrFirstError([names.publish(names.changeOf(id)), publishing.publish(id)]);
+  }
+
+  /**
+   * Finishes what a crash has cut short on the networks of a running container: whoever was about to be connected is,
+   * whoever was about to be disconnected is not any more. The keeper is told of it with everything else.
+   * @returns the endpoints that it has, those that it has no more, and whether one had to be connected anew
+   */
+  async restore(container: ContainerRecord): Promise<RestoredEndpoints> {
+    const { networks } = this.#parts;
+    const namespace = this.namespaceOf(container);
+    const left: EndpointRecord[] = [];
+    const removed: EndpointRecord[] = [];
+    let isChanged = false;
+    for (const endpoint of networks.endpointsOfContainer(container.id)) {
+      const name = networks.get(endpoint.networkId)?.name;
+      if (name !== undefined && name in container.networks) {
+        if (await networks.endpoints.ensureConnected(endpoint, namespace)) isChanged = true;
+        left.push(endpoint);
+      } else {
+        await networks.endpoints.release(endpoint, namespace, { livesOn: true, keepAddresses: false });
+        networks.endpoints.removeInterface(endpoint);
+        removed.push(endpoint);
+      }
+    }
+    return { left, removed, isChanged: isChanged || removed.length > 0 };
   }
 
   /**

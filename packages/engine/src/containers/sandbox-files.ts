@@ -22,6 +22,7 @@ import {
   type ResolverConfig,
   type ResolverOverrides,
   reachableResolver,
+  withIpv6Lines,
   withLinkLines,
   withoutOwnLines,
 } from '../model/network-files.ts';
@@ -48,8 +49,8 @@ export interface FileFacts {
   /** Lines for the containers that this one is linked to, as they are when the file is written. */
   readonly links: () => readonly HostsEntry[];
   readonly ipv6: boolean;
-  /** What `host-gateway` stands for. */
-  readonly hostGateway: string | undefined;
+  /** What `host-gateway` stands for, one address of each family at most. */
+  readonly hostGateways: readonly string[];
   /** The daemon's own `--dns` options, which hold where the container gives none. */
   readonly daemonResolver: ResolverOverrides;
   /** Whether the container is on a user-defined network, where an embedded server answers. */
@@ -89,7 +90,7 @@ async function hostsFile(facts: FileFacts): Promise<string> {
   const names = namesInHosts(facts.container);
   return formatHostsFile({
     ipv6: facts.ipv6,
-    extraHosts: host.extraHosts.flatMap((entry) => extraHost(entry, facts.hostGateway)),
+    extraHosts: extraHosts(facts),
     links: facts.links(),
     own: facts.addresses.map((address) => ({ address, names })),
   });
@@ -99,15 +100,19 @@ function namesInHosts(container: ContainerRecord): string[] {
   return ownNames(effectiveHostname(container), container.config.domainname);
 }
 
-/** Adds and takes away lines of the container's own addresses; all that others wrote into the file stays. */
+/**
+ * Adds and takes away lines of the container's own addresses; all that others wrote into the file stays.
+ * @param facts with IPv6 where a network that has it is new: a container that had none lacks more lines
+ */
 export async function changeHostsFile(
   folder: string,
-  container: ContainerRecord,
+  facts: FileFacts,
   change: { readonly added: readonly string[]; readonly removed: readonly string[] },
 ): Promise<void> {
-  const names = namesInHosts(container);
+  const names = namesInHosts(facts.container);
   await changeHosts(folder, (before) => {
-    const text = withoutOwnLines(before, change.removed, names);
+    const kept = withoutOwnLines(before, change.removed, names);
+    const text = facts.ipv6 ? withIpv6Lines(kept, extraHosts(facts)) : kept;
     const separator = text === '' || text.endsWith('\n') ? '' : '\n';
     return `${text}${separator}${ownLines(change.added, names)}`;
   });
@@ -153,13 +158,16 @@ export function ownAddresses(endpoints: readonly EndpointAddresses[]): string[] 
   return endpoints.flatMap(({ ipv4Address, ipv6Address }) => [ipv4Address ?? [], ipv6Address ?? []].flat());
 }
 
-function extraHost(entry: string, hostGateway: string | undefined): HostsEntry[] {
-  const { name, address } = parseExtraHost(entry);
-  if (address !== 'host-gateway') return [{ address, names: [name] }];
-  if (hostGateway === undefined) {
-    throw internal('no-host-gateway', 'unable to derive the IP value for host-gateway');
-  }
-  return [{ address: hostGateway, names: [name] }];
+/** @throws internal when `host-gateway` is asked for and stands for nothing */
+function extraHosts({ container, hostGateways }: FileFacts): HostsEntry[] {
+  return container.host.extraHosts.flatMap((entry) => {
+    const { name, address } = parseExtraHost(entry);
+    if (address !== 'host-gateway') return { address, names: [name] };
+    if (hostGateways.length === 0) {
+      throw internal('no-host-gateway', 'unable to derive the IP value for host-gateway');
+    }
+    return hostGateways.map((gateway) => ({ address: gateway, names: [name] }));
+  });
 }
 
 async function writeResolvConf(path: string, facts: FileFacts): Promise<void> {

@@ -3,7 +3,7 @@ import { broadcastAddress, type Family, mustParseSubnet } from '../base/address.
 import { conflict, internal, messageOf } from '../base/errors.ts';
 import { shortId } from '../base/ids.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import type { BridgeOutcome, BridgeRequest, DefaultRoute, InterfaceAddress } from '../kernel/operations.ts';
+import type { BridgeOutcome, BridgeRequest, InterfaceAddress } from '../kernel/operations.ts';
 import { sysctlPath } from '../model/endpoint-options.ts';
 import type { WayOut } from '../model/gateways.ts';
 import {
@@ -102,27 +102,31 @@ export class BridgeDriver implements NetworkDriver {
     return { made: outcome.created };
   }
 
-  async silence({ interfaceName }: EndpointRecord, namespace: string): Promise<void> {
-    if (interfaceName === undefined) return;
-    await this.#kernel.changes.run('silenceInterface', { namespace, interfaceName });
+  async isConnected(endpoint: EndpointRecord, namespace: string): Promise<boolean> {
+    const { hostInterface } = endpoint;
+    if (hostInterface === undefined) return true;
+    const mark = endpointMark(this.#installation, endpoint);
+    return this.#kernel.changes.run('isAttached', { namespace, hostInterface, mark });
+  }
+
+  async silence({ hostInterface }: EndpointRecord, namespace: string): Promise<void> {
+    if (hostInterface === undefined) return;
+    await this.#kernel.changes.run('silenceInterface', { namespace, hostInterface });
   }
 
   async cut(endpoint: EndpointRecord, namespace: string, waysOut: readonly WayOut[]): Promise<void> {
-    const { interfaceName, id } = endpoint;
-    if (interfaceName === undefined) return;
+    const { hostInterface, id } = endpoint;
+    if (hostInterface === undefined) return;
     await this.#kernel.changes.run('cutInterface', {
       namespace,
-      interfaceName,
+      hostInterface,
       parkedName: `removed-${id.slice(0, 7)}`,
-      defaultRoutes: [defaultRoute(4, waysOut), defaultRoute(6, waysOut)],
+      defaultRoutes: waysOut.map(({ gateway, endpoint: { hostInterface = '' } }) => ({
+        gateway,
+        hostInterface,
+      })),
     });
   }
-}
-
-function defaultRoute(family: 4 | 6, waysOut: readonly WayOut[]): DefaultRoute {
-  const way = waysOut.find((candidate) => candidate.family === `ipv${family}`);
-  if (way?.endpoint.interfaceName === undefined) return { family };
-  return { family, gateway: way.gateway, interfaceName: way.endpoint.interfaceName };
 }
 
 function inSubnet(config: SubnetConfig | undefined, address: string | undefined): InterfaceAddress[] {

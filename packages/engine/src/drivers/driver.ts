@@ -26,6 +26,11 @@ export interface NetworkDriver {
     namespace: string,
     waysOut: readonly WayOut[],
   ): Promise<{ readonly made: boolean }>;
+  /**
+   * Whether the endpoint has the interface that {@link connect} gave it. Of one that was cut short in the middle nothing
+   * is left after this.
+   */
+  isConnected(endpoint: EndpointRecord, namespace: string): Promise<boolean>;
   /** Cuts the endpoint's traffic at once, so that its addresses can be given to another. Repeatable. */
   silence(endpoint: EndpointRecord, namespace: string): Promise<void>;
   /**

@@ -404,6 +404,11 @@ export function removeEndpoint({ port, interContainer }: FirewallEndpoint): NftC
   return interContainer ? [] : [{ delete: { element: element(silentPorts, port) } }];
 }
 
+/** Takes the second table away, when the last endpoint that needs it has gone. */
+export function removeBridgeTable(): NftCommand[] {
+  return removeTable('bridge');
+}
+
 /** Opens what these links ask for, and nothing else any more. */
 export function setLinks(links: readonly FirewallLink[]): NftCommand[] {
   return [

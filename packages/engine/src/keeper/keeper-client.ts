@@ -26,6 +26,9 @@ const STABLE_MS = 10_000;
 const FIRST_DELAY_MS = 50;
 const LONGEST_DELAY_MS = 5000;
 
+/** How long a keeper may have nothing to serve before it is let go: the next container may come soon. */
+const REST_AFTER_MS = 3000;
+
 /** How often a change is sent again over a new connection. */
 const ATTEMPTS = 4;
 /** A keeper that is just ending still holds its lock: how often, and after what pause, it is tried again. */
@@ -37,6 +40,8 @@ export interface KeeperClientOptions {
   readonly folder: string;
   /** All that is to be served: asked for each time a keeper must be filled. */
   readonly state: () => KeeperState;
+  /** Whether there will soon be something to serve, so that a keeper with nothing to do stays. @default never */
+  readonly isExpected?: () => boolean;
   readonly log: Log;
   /** Ports of the state that the keeper could not hold when it was filled; they are logged already. @default nobody hears */
   readonly onPortFailures?: (failures: readonly PortFailure[]) => void;
@@ -50,6 +55,7 @@ export class KeeperClient {
   readonly #log: Log;
   readonly #onPortFailures: (failures: readonly PortFailure[]) => void;
   readonly #version: number;
+  readonly #isExpected: () => boolean;
   #connection: KeeperConnection | undefined;
   /** Settles when all that was asked for so far has been done. */
   #last: Promise<unknown> = Promise.resolve();
@@ -57,10 +63,12 @@ export class KeeperClient {
   /** Since when the keeper lives, and how many died young in a row. */
   #bornAt = 0;
   #earlyDeaths = 0;
+  #rest: NodeJS.Timeout | undefined;
   #pause: { readonly timer: NodeJS.Timeout; readonly over: () => void } | undefined;
 
   constructor(options: KeeperClientOptions) {
-    const { folder, state, log, onPortFailures = () => {}, version = KEEPER_VERSION } = options;
+    const { folder, state, isExpected, log, onPortFailures = () => {}, version = KEEPER_VERSION } = options;
+    this.#isExpected = isExpected ?? (() => false);
     this.#folder = folder;
     this.#state = state;
     this.#log = log;
@@ -116,9 +124,23 @@ export class KeeperClient {
     return this.apply({ dropHolders: [id] });
   }
 
+  /**
+   * Starts a keeper ahead of the first need, so that no container waits for it; does nothing where nothing is expected.
+   * What goes wrong will be seen again when it is needed, and is only logged.
+   */
+  async prepare(): Promise<void> {
+    if (this.#connection !== undefined || !this.#isExpected()) return;
+    try {
+      await this.#inTurn(() => this.#persist(async () => void (await this.#connect(true))));
+    } catch (error) {
+      this.#log.warn({ error: messageOf(error) }, 'the keeper was not started ahead of need');
+    }
+  }
+
   /** The daemon goes; the keeper stays as long as it has something to serve. */
   async close(): Promise<void> {
     this.#closed = true;
+    clearTimeout(this.#rest);
     this.#endPause();
     await this.#last.catch(() => {});
     await this.#connection?.close();
@@ -130,8 +152,24 @@ export class KeeperClient {
       if (this.#closed) throw internal('resolver-failed', 'the resolver is closed');
       return work();
     });
-    this.#last = done.catch(() => {});
+    this.#last = done.catch(() => {}).then(() => this.#considerRest());
     return done;
+  }
+
+  /** A keeper with nothing to serve, now and soon, is left alone after a while, and ends then. */
+  #considerRest(): void {
+    clearTimeout(this.#rest);
+    if (this.#connection === undefined || this.#isNeeded()) return;
+    this.#rest = setTimeout(() => {
+      void this.#inTurn(async () => {
+        if (!this.#isNeeded()) await this.#connection?.close();
+      }).catch(() => {});
+    }, REST_AFTER_MS).unref();
+  }
+
+  #isNeeded(): boolean {
+    // To be asked first: the other one looks at every container.
+    return this.#isExpected() || this.#hasSomethingToServe();
   }
 
   #apply(change: KeeperChange): Promise<void> {

@@ -2,7 +2,6 @@
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isErrno } from '@seaway/linux';
 import {
@@ -10,6 +9,7 @@ import {
   type KeeperComplaint,
   type KeeperMessage,
   type KeeperRequest,
+  keeperLog,
   keeperSocket,
   lineReader,
 } from './protocol.ts';
@@ -138,7 +138,7 @@ const nodeOptions = [
  */
 export async function startKeeper(folder: string, version: number): Promise<void> {
   mkdirSync(folder, { recursive: true });
-  const logPath = join(folder, 'keeper.log');
+  const logPath = keeperLog(folder);
   const logFile = openSync(logPath, 'w', 0o600);
   const child = spawn(
     process.execPath,

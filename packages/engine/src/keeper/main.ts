@@ -2,15 +2,15 @@
  * The keeper's process: `main.ts --folder RUN_FOLDER --version N`. Started by KeeperClient, it outlives the daemon for as
  * long as it has something to keep. It says `ready` or `taken` (another keeper of that version runs) on descriptor 3.
  */
-import { closeSync, writeSync } from 'node:fs';
+import { closeSync, rmSync, statSync, writeSync } from 'node:fs';
 import module from 'node:module';
 import { parseArgs } from 'node:util';
 import { lockFile } from '@seaway/linux/sockets';
-import { keeperLock, keeperSocket } from './protocol.ts';
+import { keeperLock, keeperLog, keeperSocket } from './protocol.ts';
 import { UdpThread } from './udp-thread.ts';
 
-/** With nothing to serve it stays this long for a daemon, which may soon start the next container. */
-const LINGER_MS = 10_000;
+/** How long it waits for the daemon that started it to come in. */
+const WELCOME_MS = 10_000;
 /** Compiled code is kept for the next keeper this long after the start, when nobody waits for it. */
 const FLUSH_AFTER_MS = 1000;
 /** With work left to finish but nobody there, it looks again after this time. */
@@ -49,9 +49,9 @@ async function keep(): Promise<void> {
   let lingering: NodeJS.Timeout | undefined;
   const reconsider = () => {
     clearTimeout(lingering);
-    if (isEnding || keeper.size > 0) return;
-    if (door.visitors > 0) lingering = setTimeout(lastLook, LINGER_MS);
-    else lastLook();
+    // A daemon that is connected will need it again; else it would go.
+    if (isEnding || keeper.size > 0 || door.visitors > 0) return;
+    lastLook();
   };
   const lastLook = () => {
     if (keeper.isTidying || door.isBusy) lingering = setTimeout(reconsider, FINISH_MS);
@@ -59,6 +59,7 @@ async function keep(): Promise<void> {
   };
   const end = () => {
     door.close();
+    removeFiles();
     process.exit(0);
   };
   const door = new Door(keeperSocket(folder, version), version, keeper, {
@@ -73,9 +74,16 @@ async function keep(): Promise<void> {
   await door.open();
   answerStarter('ready');
   // A starter that has died meanwhile must not leave us here for ever.
-  lingering = setTimeout(lastLook, LINGER_MS);
+  lingering = setTimeout(reconsider, WELCOME_MS);
   // A keeper seldom ends in an orderly way, which is when Node would write its cache.
   setTimeout(() => module.flushCompileCache(), FLUSH_AFTER_MS).unref();
+}
+
+/** Nothing is left of a keeper that ends, but what it wrote in its need. */
+function removeFiles(): void {
+  const log = keeperLog(folder);
+  if (statSync(log, { throwIfNoEntry: false })?.size === 0) rmSync(log, { force: true });
+  rmSync(keeperLock(folder, version), { force: true });
 }
 
 function answerStarter(word: string): void {

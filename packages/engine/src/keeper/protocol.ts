@@ -167,6 +167,11 @@ export function keeperLock(folder: string, version: number): string {
   return join(folder, `keeper-${version}.lock`);
 }
 
+/** What a keeper writes when it fails. */
+export function keeperLog(folder: string): string {
+  return join(folder, 'keeper.log');
+}
+
 /** The version in a socket's file name; undefined for other files. */
 export function versionOfSocket(file: string): number | undefined {
   const digits = /^keeper-(\d+)\.sock$/.exec(file)?.[1];

@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import {
   type Address,
   deleteAddress,
-  deleteRoute,
   isErrno,
   isNamespace,
   type Link,
@@ -124,12 +123,11 @@ function removeAddresses(socket: RouteSocket, index: number): void {
   }
 }
 
-/** The way out of a sandbox in one address family; without a gateway there is none. */
+/** The way out of a sandbox in one address family. */
 export interface DefaultRoute {
-  readonly family: 4 | 6;
-  readonly gateway?: string;
-  /** The interface on whose link the gateway is. */
-  readonly interfaceName?: string;
+  readonly gateway: string;
+  /** The host's end of the pair on whose link the gateway is. */
+  readonly hostInterface: string;
 }
 
 export interface AttachRequest {
@@ -198,6 +196,37 @@ export function attachToBridge(request: AttachRequest): BridgeOutcome {
   }
 }
 
+/**
+ * Whether a veth pair is as {@link attachToBridge} leaves it; one that is not is deleted. What somebody inside has done
+ * to the interface since, such as another name or address, does not count.
+ */
+export function isAttached({
+  namespace,
+  hostInterface,
+  mark,
+}: Pick<AttachRequest, 'namespace' | 'hostInterface' | 'mark'>): boolean {
+  const isWhole = route().link({ name: hostInterface })?.alias === mark && !isBare(namespace, hostInterface);
+  if (!isWhole) removeLink(hostInterface);
+  return isWhole;
+}
+
+/** Addresses come last, and the interface up with them. */
+function isBare(namespace: string, hostInterface: string): boolean {
+  using inside = RouteSocket.open({ namespace });
+  const link = otherEnd(hostInterface, inside);
+  return link !== undefined && !link.up && inside.addresses({ index: link.index }).length === 0;
+}
+
+/**
+ * The end of a veth pair inside a namespace. Not found by name, which may be that of an interface that somebody inside
+ * has made; and it may bear another one.
+ */
+function otherEnd(hostInterface: string, inside: RouteSocket): Link | undefined {
+  const host = route().link({ name: hostInterface });
+  const link = host?.linkIndex === undefined ? undefined : inside.link({ index: host.linkIndex });
+  return link?.kind === 'veth' && link.linkIndex === host?.index ? link : undefined;
+}
+
 /** Puts the host's ends of veth pairs back on the bridge that they belong to, where that was made anew. */
 export function ensurePorts(request: {
   readonly bridgeIndex: number;
@@ -235,10 +264,11 @@ function configureInside(inside: RouteSocket, { interfaceName, addresses, gatewa
 
 export interface CutRequest {
   readonly namespace: string;
-  readonly interfaceName: string;
+  /** The other end of the pair. */
+  readonly hostInterface: string;
   /** What the interface is called until it is deleted, so that the next one can have its name. */
   readonly parkedName: string;
-  /** The sandbox's ways out once the interface is gone; those that are not named stay. */
+  /** The sandbox's ways out once the interface is gone, in place of those that led through it. */
   readonly defaultRoutes: readonly DefaultRoute[];
 }
 
@@ -246,42 +276,36 @@ export interface CutRequest {
  * Silences an interface at once: without addresses the kernel behind it neither answers nor sends. Deleting the
  * link sleeps for tens of milliseconds; this takes microseconds, and the address can go to the next container.
  */
-export function silenceInterface(request: Pick<CutRequest, 'namespace' | 'interfaceName'>): void {
+export function silenceInterface(request: Pick<CutRequest, 'namespace' | 'hostInterface'>): void {
   if (!isNamespace(request.namespace)) return;
   using inside = RouteSocket.open({ namespace: request.namespace });
-  const link = inside.link({ name: request.interfaceName });
+  const link = otherEnd(request.hostInterface, inside);
   if (link) removeAddresses(inside, link.index);
 }
 
 /** As {@link silenceInterface}, in a namespace that lives on: name and routes can go to the next interface as well. */
 export function cutInterface(request: CutRequest): void {
-  const { namespace, interfaceName, parkedName, defaultRoutes } = request;
+  const { namespace, hostInterface, parkedName, defaultRoutes } = request;
   if (!isNamespace(namespace)) return;
   using inside = RouteSocket.open({ namespace });
-  const index = inside.link({ name: interfaceName })?.index;
+  const index = otherEnd(hostInterface, inside)?.index;
   if (index !== undefined) {
     removeAddresses(inside, index);
     inside.execute([setLink({ index }, { down: true }), setLink({ index }, { name: parkedName })]);
   }
-  setDefaultRoutes(inside, defaultRoutes);
+  addDefaultRoutes(inside, defaultRoutes);
 }
 
-function setDefaultRoutes(inside: RouteSocket, routes: readonly DefaultRoute[]): void {
-  for (const { family, gateway, interfaceName } of routes) {
-    if (gateway !== undefined && interfaceName !== undefined) {
-      const { index } = inside.link({ name: interfaceName })!;
-      inside.execute([newRoute({ gateway, index, replace: true })]);
-    } else {
-      removeDefaultRoute(inside, family);
+/** With an interface go its routes; a way out that somebody inside has chosen instead stays. */
+function addDefaultRoutes(inside: RouteSocket, routes: readonly DefaultRoute[]): void {
+  for (const { gateway, hostInterface } of routes) {
+    const link = otherEnd(hostInterface, inside);
+    if (!link) continue;
+    try {
+      inside.execute([newRoute({ gateway, index: link.index })]);
+    } catch (error) {
+      // There is one, or the interface is not any more what the gateway could be reached by.
+      if (!isErrno(error, 'EEXIST', 'ENETUNREACH', 'EHOSTUNREACH', 'ENETDOWN', 'EINVAL')) throw error;
     }
-  }
-}
-
-function removeDefaultRoute(inside: RouteSocket, family: 4 | 6): void {
-  try {
-    inside.execute([deleteRoute({ family })]);
-  } catch (error) {
-    // IPv6 may have no routing table at all yet.
-    if (!isErrno(error, 'ESRCH', 'ENOENT')) throw error;
   }
 }

@@ -4,6 +4,7 @@
  * done. Arguments and results are plain data, because they cross threads.
  */
 export * from './bridges.ts';
+export * from './connections.ts';
 export * from './host.ts';
 export * from './links.ts';
 export * from './mounts.ts';

@@ -18,6 +18,10 @@ describe('kernel parameters of an interface', () => {
     assert.equal(first![1], '1');
     assert.deepEqual(sysctlPath(second!, 'eth0'), ['net', 'ipv6', 'conf', 'eth0', 'accept_ra']);
     assert.equal(second![1], '0');
+    assert.deepEqual(
+      parseInterfaceSysctls('net.ipv4.conf.ifname.log_martians=1'),
+      parseInterfaceSysctls('net.ipv4.conf.IFNAME.log_martians=1'),
+    );
   });
 
   for (const bad of [

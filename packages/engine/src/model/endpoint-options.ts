@@ -15,7 +15,8 @@ export function parseInterfaceSysctls(text: string): InterfaceSysctl[] {
     .split(',')
     .filter((entry) => entry !== '')
     .map((entry) => {
-      const match = /^net[./](ipv4|ipv6|mpls)[./]([\w-]+)[./]IFNAME[./]([\w-]+)=(.*)$/.exec(entry);
+      // The docker client writes options of `--network` in lower case.
+      const match = /^net[./](ipv4|ipv6|mpls)[./]([\w-]+)[./](?:IFNAME|ifname)[./]([\w-]+)=(.*)$/.exec(entry);
       if (!match) throw unknownSysctl(entry);
       const [, family = '', group = '', name = '', value = ''] = match;
       return [['net', family, group, placeholder, name], value];

@@ -7,6 +7,7 @@ import {
   ownNames,
   parseResolvConf,
   reachableResolver,
+  withIpv6Lines,
   withLinkLines,
 } from './network-files.ts';
 
@@ -26,10 +27,35 @@ describe('/etc/hosts', () => {
   });
 
   it('tells nothing of IPv6 where there is none', () => {
+    const extraHosts = [
+      { address: '2001:db8::7', names: ['six'] },
+      { address: '192.0.2.7', names: ['four'] },
+    ];
     assert.equal(
-      formatHostsFile({ ipv6: false, extraHosts: [], links: [], own: [] }),
-      '127.0.0.1\tlocalhost\n',
+      formatHostsFile({ ipv6: false, extraHosts, links: [], own: [] }),
+      '127.0.0.1\tlocalhost\n192.0.2.7\tfour\n',
     );
+  });
+
+  it('gets the lines of IPv6 when the container gets IPv6, once', () => {
+    const extraHosts = [
+      { address: '192.0.2.7', names: ['four'] },
+      { address: '2001:db8::7', names: ['six'] },
+    ];
+    const rest = { extraHosts, links: [], own: [{ address: '172.18.0.2', names: ['web'] }] };
+    const without = formatHostsFile({ ...rest, ipv6: false });
+    const edited = `${without}192.0.2.9 mine\n`;
+    const gained = withIpv6Lines(edited, extraHosts);
+    assert.match(
+      gained,
+      /^127\.0\.0\.1\tlocalhost\n::1\tlocalhost [^\n]*\nfe00::.*\tsix\n192\.0\.2\.7\tfour\n/s,
+    );
+    assert.deepEqual(
+      gained.split('\n').sort(),
+      `${formatHostsFile({ ...rest, ipv6: true })}192.0.2.9 mine\n`.split('\n').sort(),
+    );
+    assert.equal(withIpv6Lines(gained, extraHosts), gained);
+    assert.match(withIpv6Lines('192.0.2.9 mine\n', []), /^::1\tlocalhost .*\n192\.0\.2\.9 mine\n$/s);
   });
 
   describe('of a linking container', () => {

@@ -19,7 +19,7 @@ const loopbackIpv6: readonly HostsEntry[] = [
 ];
 
 export interface HostsFile {
-  /** Whether the sandbox has IPv6 at all; without it programs must not be told of `::1`. */
+  /** Whether the sandbox has IPv6 at all; without it programs must not be told of IPv6 addresses. */
   readonly ipv6: boolean;
   readonly extraHosts: readonly HostsEntry[];
   /** Containers that this one is linked to. */
@@ -28,9 +28,29 @@ export interface HostsFile {
   readonly own: readonly HostsEntry[];
 }
 
-export function formatHostsFile(file: HostsFile): string {
-  const loopback = [...loopbackIpv4, ...(file.ipv6 ? loopbackIpv6 : [])];
-  return [...loopback, ...file.extraHosts, ...file.links, ...file.own].map(formatEntry).join('');
+export function formatHostsFile({ ipv6, extraHosts, links, own }: HostsFile): string {
+  return [...loopbackIpv4, ...loopbackIpv6, ...extraHosts, ...links, ...own]
+    .filter((entry) => ipv6 || !isIpv6(entry))
+    .map(formatEntry)
+    .join('');
+}
+
+/**
+ * A hosts file of a container that has got IPv6 after its start, with the lines that it lacked until now; as it is
+ * where it has them already.
+ */
+export function withIpv6Lines(text: string, extraHosts: readonly HostsEntry[]): string {
+  const lines = splitLines(text);
+  const missing = [...loopbackIpv6, ...extraHosts.filter(isIpv6)].map(formatEntry);
+  if (lines.some((line) => line.startsWith('::1\t'))) return text;
+  const loopback = formatEntry(loopbackIpv4[0]!);
+  return lines.includes(loopback)
+    ? lines.flatMap((line) => (line === loopback ? [line, ...missing] : line)).join('')
+    : [...missing, ...lines].join('');
+}
+
+function isIpv6({ address }: HostsEntry): boolean {
+  return address.includes(':');
 }
 
 /** The lines of a hosts file with the container's own addresses. */

@@ -12,6 +12,7 @@ import {
   type FirewallEndpoint,
   type FirewallLink,
   openedByLinks,
+  removeBridgeTable,
   removeEndpoint,
   setLinks,
 } from '../firewall/model.ts';
@@ -170,6 +171,16 @@ export class Endpoints {
   }
 
   /**
+   * As {@link connect}, for a container that runs already: does nothing where the endpoint is real.
+   * @returns whether it was not
+   */
+  async ensureConnected(endpoint: EndpointRecord, namespace: string): Promise<boolean> {
+    if (await this.#parts.driver.isConnected(endpoint, namespace)) return false;
+    await this.connect(endpoint, namespace);
+    return true;
+  }
+
+  /**
    * Cuts the endpoint's traffic, then gives its addresses back and forgets it. Its interface may still be there.
    * @param namespace undefined where there is none
    */
@@ -191,8 +202,14 @@ export class Endpoints {
       await firewall.change([
         ...removeEndpoint(firewallEndpoint(network, endpoint)),
         ...this.#linkCommands(network),
+        ...(network.bridge.interContainer || this.#someAreSilent() ? [] : removeBridgeTable()),
       ]);
     }
+  }
+
+  /** Whether there are endpoints on networks whose containers may not talk to each other. */
+  #someAreSilent(): boolean {
+    return this.firewallEndpoints().some(({ interContainer }) => !interContainer);
   }
 
   /** Deletes, behind the answer, the interface of a released endpoint whose namespace lives on. */

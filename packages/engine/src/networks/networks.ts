@@ -8,6 +8,7 @@ import { addressBits, mustParseSubnet, parseAddress, subnetOf } from '../base/ad
 import { allOrFirstError } from '../base/all-or-first-error.ts';
 import { conflict, forbidden, invalid, messageOf, notFound } from '../base/errors.ts';
 import { type ContainerId, type NetworkId, newId, shortId } from '../base/ids.ts';
+import { KeyedLock } from '../base/keyed-lock.ts';
 import type { Log } from '../base/log.ts';
 import { nowText } from '../base/time.ts';
 import { UndoStack } from '../base/undo-stack.ts';
@@ -17,7 +18,12 @@ import type { Events } from '../events.ts';
 import { addNetwork, type FirewallModel, removeNetwork, toFirewallNetwork } from '../firewall/model.ts';
 import type { FirewallOpening, FirewallPort } from '../firewall/ports.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { type EndpointRecord, isPredefinedNetwork, type NetworkRecord } from '../model/network.ts';
+import {
+  defaultBridge,
+  type EndpointRecord,
+  isPredefinedNetwork,
+  type NetworkRecord,
+} from '../model/network.ts';
 import { parseResolvConf } from '../model/network-files.ts';
 import type { NetworkRequest } from '../model/network-request.ts';
 import { planNetwork } from '../model/plan-network.ts';
@@ -80,6 +86,10 @@ export class Networks {
   readonly firewall: Firewall;
   readonly #removals: LinkRemovals;
   readonly #hostRoutes: HostRoutes;
+  /** Of networks that come and go, one after another for each name of a device. */
+  readonly #devices = new KeyedLock();
+  /** In the store, so that nobody else gets their names and subnets, and not yet real: nobody finds them so far. */
+  readonly #unfinished = new Set<NetworkId>();
   #bootId = '';
   #isPruning = false;
 
@@ -151,7 +161,7 @@ export class Networks {
 
   async #subnetsInUse() {
     const [routes, servers] = [await this.#foreignRoutes(), hostServers()];
-    const ours = this.list().flatMap((network) => network.subnets.map(({ subnet }) => subnet));
+    const ours = this.#all().flatMap((network) => network.subnets.map(({ subnet }) => subnet));
     const taken = [...routes.map(({ destination }) => destination), ...ours].map(mustParseSubnet);
     return [
       ...taken,
@@ -164,7 +174,7 @@ export class Networks {
 
   /** Without those of our own bridges, which the store knows. */
   #foreignRoutes(): Promise<OnLinkRoute[]> {
-    const own = this.list().flatMap(({ subnets }) => subnets.map(({ subnet }) => subnet));
+    const own = this.#all().flatMap(({ subnets }) => subnets.map(({ subnet }) => subnet));
     return this.#hostRoutes.list(new Set(own));
   }
 
@@ -184,7 +194,7 @@ export class Networks {
     const wasTurnedOn = (family: 4 | 6) =>
       this.#store.meta.get(forwardingFacts[family])?.value === this.#bootId;
     return {
-      networks: this.list().flatMap((network) => toFirewallNetwork(network) ?? []),
+      networks: this.#all().flatMap((network) => toFirewallNetwork(network) ?? []),
       endpoints: this.endpoints.firewallEndpoints(),
       ports: this.#parts.publishedPorts(),
       openings: this.#parts.openings(),
@@ -224,6 +234,11 @@ export class Networks {
   }
 
   list(): NetworkRecord[] {
+    return this.#all().filter(({ id }) => !this.#unfinished.has(id));
+  }
+
+  /** With those that are being made. */
+  #all(): NetworkRecord[] {
     return [...this.#store.networks.all()];
   }
 
@@ -278,7 +293,7 @@ export class Networks {
     const { network, warning } = planNetwork(request, {
       id: newId<NetworkId>(),
       createdAt: nowText(),
-      networks: this.list(),
+      networks: this.#all(),
       pools: this.#options.addressPools,
       hostRoutes: routes,
       hostServers: servers,
@@ -286,8 +301,14 @@ export class Networks {
     });
     await using undo = new UndoStack(this.#log.child({ network: network.name }));
     this.#store.networks.put(network);
-    undo.add('forget network', () => this.#store.networks.delete(network.id));
-    if (network.bridge) await this.#makeReal(network, undo);
+    this.#unfinished.add(network.id);
+    undo.add('forget network', () => {
+      this.#store.networks.delete(network.id);
+      this.#unfinished.delete(network.id);
+    });
+    if (network.bridge) await this.#devices.run(network.bridge.device, () => this.#makeReal(network, undo));
+    this.#unfinished.delete(network.id);
+    this.#reserveFor(network);
     undo.keep();
     this.#emit('create', network);
     return { id: network.id, warning };
@@ -297,7 +318,6 @@ export class Networks {
     const { device } = network.bridge!;
     this.addresses.open(network, []);
     undo.add('close address book', () => this.addresses.close(network.id));
-    this.#reserveFor(network);
     // The bridge of a network that was just removed may still have the name.
     await this.#removals.gone(device);
     const view = toFirewallNetwork(network)!;
@@ -337,7 +357,7 @@ export class Networks {
 
   /** What keeps a network from being removed. */
   #blockedBy({ id, name, configOnly }: NetworkRecord): string | undefined {
-    if (configOnly && this.list().some(({ configFrom }) => configFrom === name)) {
+    if (configOnly && this.#all().some(({ configFrom }) => configFrom === name)) {
       return `configuration network "${name}" is in use`;
     }
     const endpoints = this.endpointsOf(id);
@@ -351,6 +371,10 @@ export class Networks {
   async #takeAway(network: NetworkRecord): Promise<void> {
     this.addresses.close(network.id);
     if (!network.bridge) return;
+    await this.#devices.run(network.bridge.device, () => this.#cut(network));
+  }
+
+  async #cut(network: NetworkRecord): Promise<void> {
     try {
       const [link] = await Promise.all([
         this.#driver.cutNetwork(network),
@@ -395,9 +419,9 @@ export class Networks {
     return this.firewall.obstacles();
   }
 
-  /** The host's address on the default bridge, by which containers can reach it. */
-  hostAddress(): string | undefined {
-    return this.#byName('bridge')?.subnets[0]?.gateway;
+  /** The host's addresses on the default bridge, by which containers can reach it. */
+  hostAddresses(): string[] {
+    return this.#byName(defaultBridge)?.subnets.map(({ gateway }) => gateway) ?? [];
   }
 
   /** What is still to be removed is removed now. */

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { NftCommand } from '@seaway/linux/nftables-json';
 import { EngineError } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
+import { silentLog } from '../base/log.ts';
 import type { HeldPort, PortFailure, PortHolder } from '../keeper/protocol.ts';
 import type { ContainerRecord } from '../model/container.ts';
 import type { Attachment } from '../model/gateways.ts';
@@ -51,7 +52,11 @@ class House {
         this.held.delete(id);
       },
     },
-    kernel: { changes: { run: this.#runInKernel.bind(this) as PublishingParts['kernel']['changes']['run'] } },
+    kernel: {
+      changes: { run: this.#runInKernel.bind(this) as PublishingParts['kernel']['changes']['run'] },
+      deletions: { run: this.#runInKernel.bind(this) as PublishingParts['kernel']['deletions']['run'] },
+    },
+    log: silentLog,
   };
 
   async #runInKernel(operation: string): Promise<unknown> {

@@ -4,8 +4,9 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { allOrFirstError } from '../base/all-or-first-error.ts';
-import { internal } from '../base/errors.ts';
+import { internal, messageOf } from '../base/errors.ts';
 import type { ContainerId, NetworkId } from '../base/ids.ts';
+import type { Log } from '../base/log.ts';
 import {
   addOpenings,
   addPorts,
@@ -17,6 +18,7 @@ import {
 import type { KeeperClient } from '../keeper/keeper-client.ts';
 import type { PortHolder } from '../keeper/protocol.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import type { UdpChange } from '../kernel/operations.ts';
 import type { ContainerRecord } from '../model/container.ts';
 import type { Attachment } from '../model/gateways.ts';
 import { type PortRequest, type PublishedPort, parseHostAddress, wantedPorts } from '../model/ports.ts';
@@ -33,6 +35,7 @@ import {
   openings,
   publishTarget,
   relayedPorts,
+  udpChange,
   withHostPorts,
 } from './targets.ts';
 
@@ -41,7 +44,11 @@ export interface PublishingParts {
   readonly endpoints: Pick<Endpoints, 'attachments'>;
   readonly firewall: Pick<Firewall, 'change'>;
   readonly keeper: Pick<KeeperClient, 'hold' | 'letGo'>;
-  readonly kernel: { readonly changes: Pick<Kernel['changes'], 'run'> };
+  readonly kernel: {
+    readonly changes: Pick<Kernel['changes'], 'run'>;
+    readonly deletions: Pick<Kernel['deletions'], 'run'>;
+  };
+  readonly log: Log;
 }
 
 export interface PublishingOptions {
@@ -160,6 +167,16 @@ export class Publishing {
       ...addPorts(now.ports),
       ...addOpenings(now.openings),
     ]);
+    this.#forgetUdpFlows(udpChange(old.ports, now.ports));
+  }
+
+  /** Behind the answer: a flow that goes on to where it went for a moment longer does no harm. */
+  #forgetUdpFlows(change: UdpChange): void {
+    const { kernel, log } = this.#parts;
+    if (change.left.length === 0 && change.taken.length === 0) return;
+    kernel.deletions.run('forgetUdpFlows', change).catch((error) => {
+      log.error({ error: messageOf(error) }, 'UDP flows of published ports may go on to where they went');
+    });
   }
 
   /** What the bridges need beside the firewall. */

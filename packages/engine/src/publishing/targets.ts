@@ -1,7 +1,9 @@
 /** Where published ports lead: which of a container's endpoints takes them, and what the kernel cannot translate. Pure. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Family } from '../base/address.ts';
 import type { FirewallOpening, FirewallPort } from '../firewall/ports.ts';
 import type { HeldPort } from '../keeper/protocol.ts';
+import type { UdpChange } from '../kernel/operations.ts';
 import { type Attachment, chooseGateways, type WayOut } from '../model/gateways.ts';
 import type { NetworkRecord } from '../model/network.ts';
 import type { ContainerPort, PublishedPort } from '../model/ports.ts';
@@ -128,4 +130,19 @@ export function heldPorts(ports: readonly PublishedPort[], target: PublishTarget
       ...(needsRelay && address !== undefined && protocol !== 'sctp' ? { relay: { address, port } } : {}),
     };
   });
+}
+
+/** Which UDP ports lead elsewhere from now on: those of containers that were left, and those of the host. */
+export function udpChange(old: readonly FirewallPort[], now: readonly FirewallPort[]): UdpChange {
+  const without = (ports: readonly FirewallPort[], others: readonly FirewallPort[]) =>
+    ports.filter(
+      (port) => port.protocol === 'udp' && !others.some((other) => isDeepStrictEqual(port, other)),
+    );
+  return {
+    left: without(old, now).flatMap(({ containerAddress, containerPort }) =>
+      // The keeper ends what it passes on by itself.
+      containerAddress === undefined ? [] : { address: containerAddress, port: containerPort },
+    ),
+    taken: without(now, old).map(({ hostAddress, hostPort }) => ({ address: hostAddress, port: hostPort })),
+  };
 }

@@ -27,7 +27,8 @@ export interface ExecProcessInput {
  * anew, because HOME and TERM depend on this process's user and terminal.
  */
 export function execProcess(input: ExecProcessInput): OciProcess {
-  const { container, user, terminal, size } = input;
+  const { user, terminal, size } = input;
+  const { consoleSize: _, ...container } = input.container;
   const hostname = container.env.find((entry) => entry.startsWith('HOSTNAME='))?.slice('HOSTNAME='.length);
   return {
     ...container,
