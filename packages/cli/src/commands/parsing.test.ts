@@ -112,7 +112,7 @@ test('the other settings reach their fields', () => {
     'busybox',
   );
   assert.deepEqual(body.HostConfig.Links, ['db', 'db:store']);
-  assert.deepEqual(body.ExposedPorts, { 80: {}, '8000-8001/udp': {} });
+  assert.deepEqual(body.ExposedPorts, { '80/tcp': {}, '8000/udp': {}, '8001/udp': {} });
   assert.deepEqual([body.Hostname, body.Domainname], ['h1', 'd.org']);
   assert.deepEqual(body.Labels, { a: 'b=c', bare: '' });
   assert.deepEqual(body.HostConfig.CapAdd, ['CAP_NET_ADMIN', 'ALL']);

@@ -180,7 +180,7 @@ export function compileRuleset(model: FirewallModel): NftCommand[] {
     ]),
     ...portMapNames.map((name): NftCommand => ({ flush: { map: { ...table, name } } })),
     ...inetChains(model.dropOtherForwarding),
-    ...removeTable('bridge'),
+    ...removeBridgeTable(),
     ...model.networks.flatMap(addNetwork),
     ...addPorts(model.ports),
     ...addOpenings(model.openings),
@@ -404,9 +404,15 @@ export function removeEndpoint({ port, interContainer }: FirewallEndpoint): NftC
   return interContainer ? [] : [{ delete: { element: element(silentPorts, port) } }];
 }
 
-/** Takes the second table away, when the last endpoint that needs it has gone. */
+/** Takes the second table away with what prepares for it in the first, when the last endpoint that needs it has gone. */
 export function removeBridgeTable(): NftCommand[] {
-  return removeTable('bridge');
+  const chain = { family: 'inet', table: tableName, name: markingChain } as const;
+  return [
+    ...removeTable('bridge'),
+    addChain('inet', markingChain, 'filter', 'forward', -1),
+    { flush: { chain } },
+    { delete: { chain } },
+  ];
 }
 
 /** Opens what these links ask for, and nothing else any more. */
