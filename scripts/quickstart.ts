@@ -1,5 +1,5 @@
 /**
- * The story of the four network modes and of networks of one's own, with real containers, in a lab that is gone afterwards. Every step shows the
+ * The story of the four network modes, of networks of one's own and of published ports, with real containers, in a lab that is gone afterwards. Every step shows the
  * command, what came back, and whether that is what was promised; the exit code is 0 only if every step held.
  */
 import { existsSync } from 'node:fs';
@@ -39,6 +39,10 @@ async function tellStory(lab: Lab): Promise<void> {
       },
       holds,
     );
+  const fetchOutside = async (url: string) =>
+    (await lab.outside(`busybox wget -qO- ${url}`, { allowFailure: true })).stdout.trim();
+  const fetchOnHost = async (url: string) =>
+    (await lab.run(`busybox wget -qO- ${url}`, { allowFailure: true })).stdout.trim();
   const run = (options: string[], ...command: string[]) => ['run', '--rm', ...options, 'busybox', ...command];
 
   chapter('The engine', 'It listens on a unix socket and speaks the Docker Engine API.');
@@ -123,11 +127,10 @@ async function tellStory(lab: Lab): Promise<void> {
   );
   // The server was started a moment ago and may not listen yet.
   const isPage = (output: string) => output === page;
-  const fetchPage = `busybox wget -qO- http://${hostAddress}:8080`;
   await step(
     ['wget', '-qO-', `http://${hostAddress}:8080`],
     'reached from outside',
-    () => soon(async () => (await lab.outside(fetchPage, { allowFailure: true })).stdout.trim(), isPage),
+    () => soon(() => fetchOutside(`http://${hostAddress}:8080`), isPage),
     isPage,
   );
 
@@ -186,6 +189,34 @@ async function tellStory(lab: Lab): Promise<void> {
     (output) => output.includes('has active endpoints (name:"db"') && output.endsWith('(exit code 1)'),
   );
 
+  chapter(
+    'Published ports',
+    'The host answers for a container, by address translation and without a process.',
+  );
+  await docker(
+    ['run', '-d', '--name', 'web3', '--network', 'shop', '-p', '8088:80', 'busybox', ...server],
+    "port 8088 of the host is web3's port 80",
+    (output) => /^[0-9a-f]{64}$/.test(output),
+  );
+  await docker(['port', 'web3'], 'on all addresses, IPv4 and IPv6', (output) =>
+    ['80/tcp -> 0.0.0.0:8088', '80/tcp -> [::]:8088'].every((line) => output.includes(line)),
+  );
+  const published: [place: string, url: string, fetch: (command: string) => Promise<string>][] = [
+    ['from outside', `http://${hostAddress}:8088`, fetchOutside],
+    ['from the host itself', 'http://127.0.0.1:8088', fetchOnHost],
+    ['over IPv6 too', 'http://[::1]:8088', fetchOnHost],
+  ];
+  for (const [place, url, fetch] of published) {
+    await step(['wget', '-qO-', url], place, () => soon(() => fetch(url), isPage), isPage);
+  }
+  await docker(['rm', '-f', 'web3'], 'the container is removed', (output) => output === 'web3');
+  await step(
+    ['wget', '-qO-', 'http://127.0.0.1:8088'],
+    'and its port is free again',
+    async () => (await fetchOnHost('http://127.0.0.1:8088')) || 'nobody answers',
+    (output) => output === 'nobody answers',
+  );
+
   chapter('The daemon may die', 'Containers, their traffic and their names do not need it.');
   const sandbox = await lab.dockerOutput(['inspect', '-f', '{{.NetworkSettings.SandboxKey}}', 'web1']);
   await step(
@@ -242,7 +273,7 @@ async function tellStory(lab: Lab): Promise<void> {
 
 async function main(): Promise<void> {
   explain(
-    'Containers in all four network modes and on a network of their own, driven by the docker client.',
+    'Containers in all four network modes, on a network of their own and with published ports, driven by the docker client.',
     "A lab plays the machine: a host and the outside, in namespaces of their own. Nothing of this machine's network is touched.",
   );
   chapter('A lab', `A host ${hostAddress} and, behind a wire, the outside ${outsideAddress}.`);
