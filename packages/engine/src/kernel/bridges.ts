@@ -171,11 +171,12 @@ export function attachToBridge(request: AttachRequest): BridgeOutcome {
         ...mtuOf(mtuBytes),
       },
     }),
+    // In the same step: a link that a crash leaves without its mark would never be known again.
+    setLink({ name: request.hostInterface }, { alias: request.mark, ipv6AddressGeneration: 'none' }),
   ]);
   try {
     const host = route().link({ name: request.hostInterface })!;
     route().execute([
-      setLink({ index: host.index }, { alias: request.mark, ipv6AddressGeneration: 'none' }),
       // The predecessor at this address may have left an entry for the same MAC on its own, dying port: packets
       // would go there until the newcomer first speaks. So the bridge learns of the new port from us.
       newNeighbour({
