@@ -73,7 +73,8 @@ export function exchange(
     timeoutMs,
   );
   const fd = runInNamespace(namespace, () => {
-    const socket = openInetSocket(overTcp ? 'tcp' : 'udp', 'ipv4');
+    // Bound at once: Node lets sockets that it is given share a port, and two clients would get each other's answers.
+    const socket = overTcp ? openInetSocket('tcp', 'ipv4') : openInetSocket('udp', 'ipv4', '0.0.0.0');
     if (overTcp) startConnecting(socket.fd, server, port);
     return socket.fd;
   });

@@ -69,8 +69,8 @@ function askTcp(namespace: string, { address, port }: Destination, tell: Tell): 
 function askUdp(namespace: string, { address, port, fromPort }: Destination, tell: Tell): () => void {
   const family = isIPv4(address) ? 'ipv4' : 'ipv6';
   const fd = runInNamespace(namespace, () => {
-    if (fromPort === undefined) return openInetSocket('udp', family).fd;
-    return openInetSocket('udp', family, '0.0.0.0', fromPort).fd;
+    // Bound in any case: Node lets sockets that it is given share a port that the kernel chooses later.
+    return openInetSocket('udp', family, family === 'ipv4' ? '0.0.0.0' : '::', fromPort).fd;
   });
   const socket = createSocket(family === 'ipv4' ? 'udp4' : 'udp6').bind({ fd });
   socket.on('error', (error) => tell(codeOf(error)));

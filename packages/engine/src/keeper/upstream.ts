@@ -53,7 +53,11 @@ function openUdp(server: string, { namespace }: Origin): UdpSocket {
   const isV6 = isIPv6(server);
   const type = isV6 ? 'udp6' : 'udp4';
   if (namespace === undefined) return createSocket(type);
-  const { fd } = runInNamespace(namespace, () => openInetSocket('udp', isV6 ? 'ipv6' : 'ipv4'));
+  // Bound here already: Node lets a descriptor that it is given share its port (SO_REUSEADDR), and the kernel might then
+  // choose one that another query has.
+  const { fd } = runInNamespace(namespace, () =>
+    isV6 ? openInetSocket('udp', 'ipv6', '::') : openInetSocket('udp', 'ipv4', '0.0.0.0'),
+  );
   return createSocket(type).bind({ fd, exclusive: true });
 }
 
