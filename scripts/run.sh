@@ -13,7 +13,7 @@ shift
 PATH=$PATH:/usr/sbin:/sbin
 
 # Programs and libraries that the engine, the labs and the tests call, and the Debian packages that bring them.
-#   program or library    package
+#   program, library or path    package
 needed='
 runc                      runc
 conmon                    conmon
@@ -25,6 +25,12 @@ ip                        iproute2
 busybox                   busybox
 unshare                   util-linux
 nsenter                   util-linux
+'
+# What the tests alone need: clients that people use with Docker, and a registry to pull from and push to.
+clients='
+docker-compose                          docker-compose
+docker-registry                         docker-registry
+/usr/lib/python3/dist-packages/docker   python3-docker
 '
 peer='
 dockerd                   docker.io
@@ -64,6 +70,7 @@ step() {
 
 present() {
   case $1 in
+    /*) [ -e "$1" ] ;;
     *.so.*) ldconfig -p | grep -qF "$1" ;;
     *) command -v "$1" > /dev/null 2>&1 ;;
   esac
@@ -104,8 +111,9 @@ check_machine() {
     fail 'root may not make namespaces here (CAP_SYS_ADMIN is missing); this needs a machine or a privileged container.'
 }
 
+# ensure_packages TABLE
 ensure_packages() {
-  missing=$(packages_for "$needed")
+  missing=$(packages_for "$1")
   if [ -n "$missing" ]; then
     command -v apt-get > /dev/null 2>&1 ||
       fail "this needs the Debian packages ${missing% }, and apt-get is not here to install them."
@@ -152,7 +160,10 @@ choose_node() {
 }
 
 check_machine
-ensure_packages
+ensure_packages "$needed"
+case $task in
+  test | setup) ensure_packages "$clients" ;;
+esac
 case $task in
   test | quickstart | setup) ensure_docker_client ;;
   bench) ensure_peer ;;
