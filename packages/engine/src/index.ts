@@ -21,6 +21,7 @@ export { type Log, silentLog } from './base/log.ts';
 export type { AttachSession } from './containers/attach-streams.ts';
 export { type ContainerOptions, containerRequest } from './containers/container-request.ts';
 export type { Containers, WaitCondition } from './containers/containers.ts';
+export { diskUsageBytes } from './containers/disk-usage.ts';
 export type { ExecRecord, ExecRequest, TerminalSize } from './containers/exec-record.ts';
 export type { Execs, StartedExec } from './containers/execs.ts';
 export type { CreateRequest } from './containers/plan-container.ts';
