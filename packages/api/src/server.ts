@@ -4,7 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { type Engine, invalid } from '@seaway/engine';
+import { type Engine, EngineError, invalid } from '@seaway/engine';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { describeFailure, errorBody, MAX_JSON_BYTES } from './http/errors.ts';
 import { rememberUpgrade } from './http/hijack.ts';
@@ -17,6 +17,8 @@ import { eventRoutes } from './routes/events.ts';
 import { execRoutes } from './routes/exec.ts';
 import { imageRoutes } from './routes/images.ts';
 import { networkRoutes } from './routes/networks.ts';
+import { pluginRoutes } from './routes/plugins.ts';
+import { swarmRoutes } from './routes/swarm.ts';
 import { systemRoutes } from './routes/system.ts';
 import { isDockerEndpoint } from './routes/unsupported.ts';
 
@@ -80,7 +82,9 @@ export function buildApi(engine: Engine, options: ApiOptions): Api {
     const { status, message } = describeFailure(error);
     // Most clients read the answer only after they have sent all they have.
     if (status === 413) await discardBody(request.raw);
-    if (status >= 500) engine.options.log.error({ error: message }, 'request failed');
+    // What this version cannot do is no failure of its own.
+    if (status >= 500 && !(error instanceof EngineError && error.kind !== 'internal'))
+      engine.options.log.error({ error: message }, 'request failed');
     if (status === 304) return reply.code(304).send();
     return reply.code(status).type('application/json').send(errorBody(message));
   });
@@ -104,6 +108,8 @@ export function buildApi(engine: Engine, options: ApiOptions): Api {
   networkRoutes(app, context);
   imageRoutes(app, context);
   eventRoutes(app, context);
+  pluginRoutes(app);
+  swarmRoutes(app);
   return app;
 }
 

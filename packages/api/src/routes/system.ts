@@ -56,6 +56,9 @@ export function systemRoutes(app: RouteApp, { engine, version, labels }: RouteCo
     BuildTime: '',
   }));
 
+  // There is no builder here, so there is nothing that it keeps; `docker system prune` asks.
+  app.post('/build/prune', async () => ({ CachesDeleted: null, SpaceReclaimed: 0 }));
+
   app.get('/info', async () => {
     const cgroupVersion = readSetting('/sys/fs/cgroup/cgroup.controllers') === undefined ? '1' : '2';
     const containers = engine.containers.list();

@@ -23,7 +23,6 @@ export const unsupportedEndpoints: readonly (readonly [method: Method, path: str
   ['POST', '/images/{name...}/push'],
   ['GET', '/distribution/{name...}/json'],
   ['POST', '/build'],
-  ['POST', '/build/prune'],
   ['POST', '/build/cancel'],
   ['POST', '/commit'],
   ['POST', '/auth'],
@@ -36,16 +35,12 @@ export const unsupportedEndpoints: readonly (readonly [method: Method, path: str
   ['POST', '/volumes/prune'],
   ['PUT', '/volumes/{name}'],
   ['DELETE', '/volumes/{name}'],
-  ...(['GET', 'POST', 'DELETE'] as const).flatMap((method) => [[method, '/plugins/{rest...}'] as const]),
-  ['GET', '/plugins'],
-  ...['swarm', 'nodes', 'services', 'tasks', 'secrets', 'configs'].flatMap((kind) => [
-    ['GET', `/${kind}`] as const,
-    ['GET', `/${kind}/{rest...}`] as const,
-  ]),
-  ...['swarm', 'nodes', 'services', 'secrets', 'configs'].map(
-    (kind) => ['POST', `/${kind}/{rest...}`] as const,
-  ),
-  ...['nodes', 'services', 'secrets', 'configs'].map((kind) => ['DELETE', `/${kind}/{id}`] as const),
+  ['GET', '/plugins/privileges'],
+  ['POST', '/plugins/pull'],
+  ['POST', '/plugins/create'],
+  ['GET', '/containers/{id}/checkpoints'],
+  ['POST', '/containers/{id}/checkpoints'],
+  ['DELETE', '/containers/{id}/checkpoints/{checkpoint}'],
 ];
 
 const patterns = unsupportedEndpoints.map(([method, path]) => ({
