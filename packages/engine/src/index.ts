@@ -45,6 +45,7 @@ export {
   zeroTime,
 } from './model/container.ts';
 export { checkContainerName, findConflict, parseExtraHost } from './model/create-rules.ts';
+export { interfaceSysctlsOption } from './model/endpoint-options.ts';
 export { gatewayOf, interfaceAddresses } from './model/gateways.ts';
 export type { ImageConfig, ImageHistoryEntry, ImageRecord } from './model/image.ts';
 export { dnsNames } from './model/names.ts';

@@ -18,6 +18,7 @@ import {
 import type { ApiVersion } from '../http/version.ts';
 import type { CreateContainerBody, DockerHostConfig } from './create-container-body.ts';
 import { fromDockerEndpoint } from './endpoint-settings.ts';
+import { moveInterfaceSysctls } from './interface-sysctls.ts';
 import { emptyPortBindingsWarning, fromDockerPortBindings } from './port-bindings.ts';
 import { refuseUnsupported } from './refused-options.ts';
 
@@ -25,6 +26,8 @@ const MIN_MEMORY_BYTES = 6 * 1024 * 1024;
 
 /** From this version on a create request may name several networks, each with a MAC address of its own. */
 const SEVERAL_NETWORKS: ApiVersion = 144;
+/** Before this version the client removed the container that should not outlive its end. */
+const AUTO_REMOVE: ApiVersion = 125;
 
 export interface ParsedCreate {
   readonly request: CreateRequest;
@@ -45,7 +48,7 @@ export function fromDockerCreate(
     throw invalid('empty-config', 'Config cannot be empty in order to create a container');
   }
   const body = version < SEVERAL_NETWORKS ? withoutEndpointMacAddresses(given) : given;
-  const docker = body.HostConfig ?? {};
+  const docker = { ...body.HostConfig, ...(version < AUTO_REMOVE ? { AutoRemove: false } : {}) };
   const host = parseHostConfig(docker);
   const exposedPorts = Object.keys(body.ExposedPorts ?? {}).flatMap((ports) =>
     parseContainerPorts(ports).map(formatContainerPort),
@@ -75,12 +78,15 @@ export function fromDockerCreate(
       'The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead.',
     );
   }
+  const networks = withMacAddress(parseNetworks(body, host, version), host, body.MacAddress ?? '');
+  const moved = withoutInterfaceSysctls(host, networks, version);
+  warnings.push(...moved.warnings);
   const request: CreateRequest = {
     ...(name ? { name: name.replace(/^\//, '') } : {}),
     config: parseConfig(body, exposedPorts),
-    host,
+    host: moved.host,
     links: docker.Links ?? [],
-    networks: withMacAddress(parseNetworks(body, host, version), host, body.MacAddress ?? ''),
+    networks: moved.networks,
   };
   return { request, warnings };
 }
@@ -297,8 +303,7 @@ function withMacAddress(
   macAddress: string,
 ): Record<string, EndpointSettings> {
   if (macAddress === '' || networkMode.kind !== 'network') return networks;
-  const isNamed = Object.hasOwn(networks, networkMode.network);
-  const name = isNamed ? networkMode.network : Object.keys(networks)[0]!;
+  const name = mainNetwork(networks, networkMode.network);
   const main = networks[name]!;
   if (main.macAddress && main.macAddress !== macAddress) {
     throw invalid(
@@ -308,4 +313,21 @@ function withMacAddress(
     );
   }
   return { ...networks, [name]: { ...main, macAddress } };
+}
+
+/** The network of the mode; an entry for another one stands for it where the mode names none. */
+function mainNetwork(networks: Record<string, EndpointSettings>, mode: string): string {
+  return Object.hasOwn(networks, mode) ? mode : Object.keys(networks)[0]!;
+}
+
+/** Moves kernel parameters of one interface to the network that they are meant for; see `interface-sysctls.ts`. */
+function withoutInterfaceSysctls(
+  host: HostConfig,
+  networks: Record<string, EndpointSettings>,
+  version: ApiVersion,
+) {
+  if (host.networkMode.kind !== 'network') return { host, networks, warnings: [] };
+  const name = mainNetwork(networks, host.networkMode.network);
+  const { sysctls, settings, warnings } = moveInterfaceSysctls(host.sysctls, networks[name]!, version);
+  return { host: { ...host, sysctls }, networks: { ...networks, [name]: settings }, warnings };
 }

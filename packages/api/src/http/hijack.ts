@@ -6,6 +6,9 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
+/** What output is called that is framed or not, depending on whether there is a terminal. */
+export const RAW_STREAM = 'application/vnd.docker.raw-stream';
+
 /** Sends status and headers now and hands the rest of the response to the caller. */
 export function openStream(reply: FastifyReply, status: number, contentType: string): FastifyReply['raw'] {
   reply.hijack();
@@ -69,8 +72,10 @@ export function hijack(
     takeFromParser(socket);
   }
   const status = upgrade ? 'HTTP/1.1 101 UPGRADED' : 'HTTP/1.1 200 OK';
+  // Without an upgrade clients are told nothing about framing, in any version.
+  const type = upgrade ? contentType : RAW_STREAM;
   const protocol = upgrade ? ['Connection: Upgrade', 'Upgrade: tcp'] : ['Connection: close'];
-  stream.write(`${[status, `Content-Type: ${contentType}`, ...protocol, ...fixed].join('\r\n')}\r\n\r\n`);
+  stream.write(`${[status, `Content-Type: ${type}`, ...protocol, ...fixed].join('\r\n')}\r\n\r\n`);
   return { stream, socket };
 }
 

@@ -5,12 +5,15 @@ import {
   formatContainerPort,
   invalid,
   isRunning,
+  notFound,
   parseContainerPorts,
   type WaitCondition,
 } from '@seaway/engine';
+import type { FastifyRequest } from 'fastify';
 import { toDockerInspect, toDockerSummary } from '../docker/container.ts';
 import { fromDockerCreate } from '../docker/create-container.ts';
 import { type CreateContainerBody, createContainerBody } from '../docker/create-container-body.ts';
+import { formatPlatform, isOfPlatform, parsePlatform } from '../docker/platform.ts';
 import { clientSignal, openStream } from '../http/hijack.ts';
 import {
   type Filters,
@@ -23,6 +26,7 @@ import {
   queryInteger,
   queryText,
 } from '../http/query.ts';
+import type { ApiVersion } from '../http/version.ts';
 import type { RouteApp, RouteContext } from './context.ts';
 import { terminalSize } from './exec.ts';
 import { attachContainer, sendLogs } from './streams.ts';
@@ -48,6 +52,12 @@ const filterKeys = [
 ] as const;
 
 const statuses = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead'];
+/** From this version on a request to create a container may name the platform of its image. */
+const PLATFORM: ApiVersion = 141;
+/** Before this version a wait had no condition. */
+const WAIT_CONDITION: ApiVersion = 130;
+/** Before this version the signal that stops a container was its own alone. */
+const STOP_SIGNAL: ApiVersion = 142;
 const waitConditions: readonly string[] = ['not-running', 'next-exit', 'removed'] satisfies WaitCondition[];
 
 export function containerRoutes(app: RouteApp, { engine }: RouteContext): void {
@@ -59,6 +69,7 @@ export function containerRoutes(app: RouteApp, { engine }: RouteContext): void {
     async (request, reply) => {
       const name = queryText(request.query as Query, 'name');
       const { request: wanted, warnings } = fromDockerCreate(request.body, name, request.apiVersion);
+      checkPlatform(engine, wanted.config.image, request);
       const { id } = await containers.create(wanted);
       return reply.code(201).send({ Id: id, Warnings: warnings });
     },
@@ -100,12 +111,12 @@ export function containerRoutes(app: RouteApp, { engine }: RouteContext): void {
   });
 
   app.post<ById>('/containers/:id/stop', async (request, reply) => {
-    await containers.stop(request.params.id, stopOptions(request.query as Query));
+    await containers.stop(request.params.id, stopOptions(request));
     return reply.code(204).send();
   });
 
   app.post<ById>('/containers/:id/restart', async (request, reply) => {
-    await containers.restart(request.params.id, stopOptions(request.query as Query));
+    await containers.restart(request.params.id, stopOptions(request));
     return reply.code(204).send();
   });
 
@@ -133,7 +144,8 @@ export function containerRoutes(app: RouteApp, { engine }: RouteContext): void {
   });
 
   app.post<ById>('/containers/:id/wait', async (request, reply) => {
-    const condition = queryText(request.query as Query, 'condition') || 'not-running';
+    const hasCondition = request.apiVersion >= WAIT_CONDITION;
+    const condition = (hasCondition && queryText(request.query as Query, 'condition')) || 'not-running';
     if (!waitConditions.includes(condition)) {
       throw invalid('invalid-condition', `invalid condition: "${condition}"`);
     }
@@ -148,9 +160,26 @@ export function containerRoutes(app: RouteApp, { engine }: RouteContext): void {
   app.get<ById>('/containers/:id/logs', async (request, reply) => sendLogs(engine, request, reply));
 }
 
-function stopOptions(query: Query): { timeoutSeconds?: number; signal?: string } {
+/**
+ * Whether the image is of the platform that was asked for.
+ * @throws notFound, upon which the docker client pulls the image; invalid for what is no platform
+ */
+function checkPlatform(engine: Engine, reference: string, { apiVersion, query }: FastifyRequest): void {
+  const text = apiVersion < PLATFORM ? undefined : queryText(query as Query, 'platform');
+  const wanted = parsePlatform(text);
+  const image = engine.images.find(reference);
+  if (!wanted || !image || isOfPlatform(image, wanted)) return;
+  throw notFound(
+    'image-of-other-platform',
+    `image with reference ${reference} was found but its platform (${formatPlatform(image)}) does not match the specified platform (${formatPlatform(wanted)})`,
+    { reference },
+  );
+}
+
+function stopOptions(request: FastifyRequest<ById>): { timeoutSeconds?: number; signal?: string } {
+  const query = request.query as Query;
   const timeoutSeconds = queryInteger(query, 't');
-  const signal = queryText(query, 'signal');
+  const signal = request.apiVersion < STOP_SIGNAL ? undefined : queryText(query, 'signal');
   return { ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }), ...(signal ? { signal } : {}) };
 }
 

@@ -191,7 +191,7 @@ test('bad names and archives are 400', async () => {
     /^invalid reference format: repository name \(library\/APP\)/,
   );
   await refuses(create('fromSrc=-&repo=a&changes=RUN+x'), 400, /^run is not a valid change command$/);
-  await refuses(create('fromSrc=-&repo=a&platform=plan9'), 400, /only images for linux/);
+  await refuses(create('fromSrc=-&repo=a&platform=plan9'), 400, /images are for linux alone/);
   await refuses(create('fromSrc=-&repo=a', Buffer.from('no tar')), 400, /^Error processing tar file/);
   await refuses(create('repo=a'), 400, /one of fromImage and fromSrc/);
   await refuses(call('GET', '/images/no!pe/json'), 400, /^invalid reference format$/);

@@ -4,8 +4,10 @@ import { type Engine, type ImageId, invalid, messageOf, notImplemented } from '@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { toDockerHistory, toDockerImageInspect, toDockerImageSummary } from '../docker/image.ts';
 import { isPruned, listedNames, listFilterKeys, pruneFilterKeys } from '../docker/image-filters.ts';
+import { parsePlatform } from '../docker/platform.ts';
 import { openStream } from '../http/hijack.ts';
-import { parseFilters, type Query, queryFlag, queryText } from '../http/query.ts';
+import { type Filters, parseFilters, type Query, queryFlag, queryText } from '../http/query.ts';
+import type { ApiVersion } from '../http/version.ts';
 import type { RouteApp, RouteContext } from './context.ts';
 
 type ByPath = { Params: { '*': string } };
@@ -14,7 +16,7 @@ export function imageRoutes(app: RouteApp, { engine }: RouteContext): void {
   const { images } = engine;
 
   app.get('/images/json', async (request) => {
-    const filters = parseFilters(request.query as Query, listFilterKeys);
+    const filters = imageFilters(request);
     const context = { resolve: (reference: string) => images.resolve(reference), nowMs: Date.now() };
     return images.list().flatMap((image) => {
       const names = listedNames(image, filters, context);
@@ -147,22 +149,21 @@ function splitPath(path: string): { name: string; verb: string } {
   return { name: path.slice(0, Math.max(0, slash)), verb: path.slice(slash + 1) };
 }
 
+/** Until this version the list took a pattern for names also as a parameter of its own. */
+const PATTERN_IN_FILTERS: ApiVersion = 141;
+
+function imageFilters({ query, apiVersion }: FastifyRequest): Filters {
+  const filters = parseFilters(query as Query, listFilterKeys);
+  const pattern = apiVersion < PATTERN_IN_FILTERS ? queryText(query as Query, 'filter') : undefined;
+  return pattern
+    ? new Map([...filters, ['reference', [...(filters.get('reference') ?? []), pattern]]])
+    : filters;
+}
+
 /** A tag parameter may be a digest as well. */
 function joinTag(repository: string | undefined, tag: string | undefined): string | undefined {
   if (!repository || !tag) return repository;
   return tag.includes(':') ? `${repository}@${tag}` : `${repository}:${tag}`;
-}
-
-/** `os[/architecture[/variant]]`; the operating system alone says nothing new. */
-function parsePlatform(text: string | undefined) {
-  if (!text) return undefined;
-  const [os = '', architecture = '', variant] = text.toLowerCase().split('/');
-  if (os !== 'linux') throw invalid('invalid-platform', `"${text}": only images for linux can be imported`);
-  if (text.toLowerCase() === 'linux') return undefined;
-  if (!/^[a-z0-9]+$/.test(architecture)) {
-    throw invalid('invalid-platform', `"${text}": invalid platform: use linux/ARCHITECTURE[/VARIANT]`);
-  }
-  return { os, architecture, ...(variant ? { variant } : {}) };
 }
 
 function queryTexts(query: Query, name: string): string[] {

@@ -181,10 +181,12 @@ describe('attach', () => {
     );
   });
 
-  test('says from 1.42 on that the stream is framed', async () => {
+  test('says from 1.42 on that the stream is framed, to who asks for an upgrade', async () => {
     const path = '/containers/plain/attach?stream=0&stdout=1';
-    assert.match(await attach(`/v1.42${path}`), /application\/vnd\.docker\.multiplexed-stream/);
-    assert.match(await attach(`/v1.41${path}`), /application\/vnd\.docker\.raw-stream/);
+    const [raw, framed] = [/vnd\.docker\.raw-stream/, /vnd\.docker\.multiplexed-stream/];
+    assert.match(await attach(`/v1.42${path}`, { upgrade: true }), framed);
+    assert.match(await attach(`/v1.41${path}`, { upgrade: true }), raw);
+    assert.match(await attach(`/v1.42${path}`), raw);
   });
 
   test('replays the log when asked to, and ends there without `stream`', async () => {

@@ -85,8 +85,15 @@ test('info has every field that the docker client reads, in its type', async () 
   assert.deepEqual(shown.Plugins.Network, ['bridge', 'host', 'null']);
   assert.equal(shown.Swarm.LocalNodeState, 'inactive');
   assert.deepEqual(shown.Runtimes, { runc: { path: 'runc' } });
-  assert.deepEqual(shown.FirewallBackend, { Driver: 'nftables' });
   assert.equal(shown.Warnings, null);
+});
+
+test('info tells newer clients what the firewall is made with, and older ones the options of security alone', async () => {
+  const at = async (version: string) => (await api.inject({ url: `/v${version}/info` })).json();
+  assert.equal((await at('1.48')).FirewallBackend, undefined);
+  assert.deepEqual((await at('1.49')).FirewallBackend, { Driver: 'nftables' });
+  assert.deepEqual((await at('1.24')).SecurityOptions, ['seccomp']);
+  assert.deepEqual((await at('1.25')).SecurityOptions, ['name=seccomp,profile=builtin']);
 });
 
 test('info warns as the engine does, in the form of dockerd', async () => {

@@ -2,12 +2,17 @@
 import { readFileSync } from 'node:fs';
 import { arch, cpus, hostname, release, totalmem } from 'node:os';
 import { formatSubnet, isRunning } from '@seaway/engine';
-import { MAX_API_VERSION, MIN_API_VERSION } from '../http/version.ts';
+import { type ApiVersion, MAX_API_VERSION, MIN_API_VERSION } from '../http/version.ts';
 import type { RouteApp, RouteContext } from './context.ts';
 
 /** Docker names architectures as Go does in `version`, and as uname(1) does in `info`. */
 const goArchitecture = arch() === 'x64' ? 'amd64' : arch();
 const machine = arch() === 'x64' ? 'x86_64' : arch() === 'arm64' ? 'aarch64' : arch();
+
+/** From this version on security options are `key=value` pairs. */
+const NAMED_SECURITY_OPTIONS: ApiVersion = 125;
+/** From this version on `info` tells what the firewall is made with. */
+const FIREWALL_BACKEND: ApiVersion = 149;
 
 export function systemRoutes(app: RouteApp, { engine, version, labels }: RouteContext): void {
   app.route({
@@ -59,7 +64,7 @@ export function systemRoutes(app: RouteApp, { engine, version, labels }: RouteCo
   // There is no builder here, so there is nothing that it keeps; `docker system prune` asks.
   app.post('/build/prune', async () => ({ CachesDeleted: null, SpaceReclaimed: 0 }));
 
-  app.get('/info', async () => {
+  app.get('/info', async ({ apiVersion }) => {
     const cgroupVersion = readSetting('/sys/fs/cgroup/cgroup.controllers') === undefined ? '1' : '2';
     const containers = engine.containers.list();
     const running = containers.filter(isRunning).length;
@@ -124,12 +129,12 @@ export function systemRoutes(app: RouteApp, { engine, version, labels }: RouteCo
       LiveRestoreEnabled: true,
       Isolation: '',
       InitBinary: '',
-      SecurityOptions: ['name=seccomp,profile=builtin'],
+      SecurityOptions: apiVersion < NAMED_SECURITY_OPTIONS ? ['seccomp'] : ['name=seccomp,profile=builtin'],
       DefaultAddressPools: options.network.addressPools.map(({ base, size }) => ({
         Base: formatSubnet(base),
         Size: size,
       })),
-      FirewallBackend: { Driver: 'nftables' },
+      ...(apiVersion >= FIREWALL_BACKEND ? { FirewallBackend: { Driver: 'nftables' } } : {}),
       Warnings: warnings.length > 0 ? warnings.map((warning) => `WARNING: ${warning}`) : null,
     };
   });
