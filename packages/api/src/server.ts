@@ -15,6 +15,7 @@ import { containerRoutes } from './routes/containers.ts';
 import type { RouteContext } from './routes/context.ts';
 import { eventRoutes } from './routes/events.ts';
 import { execRoutes } from './routes/exec.ts';
+import { firewallRoutes } from './routes/firewall.ts';
 import { imageRoutes } from './routes/images.ts';
 import { networkRoutes } from './routes/networks.ts';
 import { pluginRoutes } from './routes/plugins.ts';
@@ -110,6 +111,7 @@ export function buildApi(engine: Engine, options: ApiOptions): Api {
   eventRoutes(app, context);
   pluginRoutes(app);
   swarmRoutes(app);
+  firewallRoutes(app, context);
   return app;
 }
 

@@ -21,6 +21,7 @@ import { KeeperClient } from './keeper/keeper-client.ts';
 import { closeKernel, openKernel } from './kernel/kernel.ts';
 import { isUserDefined } from './model/network.ts';
 import type { ResolverOverrides } from './model/network-files.ts';
+import { type FirewallReport, reportFirewall } from './networks/firewall-report.ts';
 import { Names } from './networks/names.ts';
 import { type NetworkOptions, Networks } from './networks/networks.ts';
 import { Reservations } from './networks/reservations.ts';
@@ -87,10 +88,15 @@ export class Engine implements AsyncDisposable {
   readonly execs: Execs;
   readonly images: ImageStore;
   readonly events: Events;
+  /** What the firewall should be, what of it is live, and whether both agree. */
+  readonly firewallReport: () => Promise<FirewallReport>;
   readonly #close: () => Promise<void>;
 
   private constructor(
-    parts: Pick<Engine, 'options' | 'id' | 'networks' | 'containers' | 'execs' | 'images' | 'events'>,
+    parts: Pick<
+      Engine,
+      'options' | 'id' | 'networks' | 'containers' | 'execs' | 'images' | 'events' | 'firewallReport'
+    >,
     close: () => Promise<void>,
   ) {
     this.options = parts.options;
@@ -100,6 +106,7 @@ export class Engine implements AsyncDisposable {
     this.execs = parts.execs;
     this.images = parts.images;
     this.events = parts.events;
+    this.firewallReport = parts.firewallReport;
     this.#close = close;
   }
 
@@ -186,7 +193,9 @@ export class Engine implements AsyncDisposable {
     void keeper.prepare();
     await networks.removeUnclaimedLinks();
     undo.keep();
-    return new Engine({ options, id, networks, containers, execs, images, events }, async () => {
+    const firewallReport = () => reportFirewall({ networks, publishing });
+    const parts = { options, id, networks, containers, execs, images, events, firewallReport };
+    return new Engine(parts, async () => {
       execs.close();
       await lifecycle.close();
       unsubscribe();

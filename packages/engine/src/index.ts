@@ -29,6 +29,7 @@ export { effectiveHostname, type SandboxFiles } from './containers/sandbox-files
 export type { WaitResult } from './containers/waiters.ts';
 export { Engine, type EngineOptions, type EngineSettings } from './engine.ts';
 export type { EngineEvent } from './events.ts';
+export type { Outbound, PortService, ReportedNetwork, ReportedPort } from './firewall/report.ts';
 export { ImageStore } from './images/image-store.ts';
 export { defaultSubnetPools, parseSubnetPool, type SubnetPool } from './ipam/subnet-pools.ts';
 export {
@@ -71,6 +72,7 @@ export {
   parseHostAddress,
   parseHostPorts,
 } from './model/ports.ts';
+export type { FirewallReport } from './networks/firewall-report.ts';
 export type { LookupPurpose, NetworkOptions, Networks } from './networks/networks.ts';
 export { findProgram } from './runtime/find-program.ts';
 export { type LogEntry, parseTimestampNs, type ReadLogsOptions } from './runtime/logs.ts';

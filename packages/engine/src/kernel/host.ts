@@ -35,14 +35,29 @@ export function isRulesetDisturbed(): boolean {
 
 /** What our tables hold; nothing where they are gone. */
 export function ownTables(name: string): NftObject[] {
-  return (['inet', 'bridge'] as const).flatMap((family) => {
-    try {
-      return nftables().list({ kind: 'table', family, name });
-    } catch (error) {
-      if (isErrno(error, 'ENOENT')) return [];
-      throw error;
-    }
-  });
+  return ownFamilies.flatMap(
+    (family) => orNone(() => nftables().list({ kind: 'table', family, name })) ?? [],
+  );
+}
+
+/** The same, and as text in the language of nft(8). */
+export function showOwnTables(name: string): { readonly text: string; readonly objects: NftObject[] } {
+  const texts = ownFamilies.flatMap(
+    (family) => orNone(() => nftables().run(`list table ${family} ${name}`)) ?? [],
+  );
+  return { text: texts.join('\n'), objects: ownTables(name) };
+}
+
+const ownFamilies = ['inet', 'bridge'] as const;
+
+/** undefined where there is no such table. */
+function orNone<T>(list: () => T): T | undefined {
+  try {
+    return list();
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
 }
 
 /** All chains of the host, of whatever program. */
