@@ -111,7 +111,8 @@ export class Launcher {
         logPath: this.logPath(id),
         terminal: container.config.tty,
         stdin: container.config.openStdin,
-        keepStdinOpen: !container.config.stdinOnce,
+        // A terminal is not closed by a client that leaves it: the next one types on.
+        keepStdinOpen: container.config.tty || !container.config.stdinOnce,
       },
       this.#prepare(placed, placement, linkEnvironment),
     );
