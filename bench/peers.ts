@@ -1,6 +1,6 @@
 /**
- * What is compared: raw `runc run`, our daemon, and Debian's dockerd, each with one operation that runs `true` and
- * leaves nothing.
+ * What is compared: raw `runc`, our daemon, and Debian's dockerd, each with operations that run `true` and leave
+ * nothing.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -48,6 +48,27 @@ export class EnginePeer implements AsyncDisposable {
     };
     if (StatusCode !== 0) throw new Error(`true ended with code ${StatusCode}`);
     await this.call('DELETE', `/containers/${Id}`);
+    return performance.now() - startedAt;
+  }
+
+  /** Starts a container that sleeps. @returns its id */
+  async startSleeper(): Promise<string> {
+    const body = { Image: 'busybox', Cmd: ['sleep', '3600'], HostConfig: { NetworkMode: 'none' } };
+    const { Id } = JSON.parse(await this.call('POST', '/containers/create', body)) as { Id: string };
+    await this.call('POST', `/containers/${Id}/start`);
+    return Id;
+  }
+
+  /** Create, start with its output attached, and inspect an exec over the API, as `docker exec`. @returns milliseconds */
+  async execTrue(container: string): Promise<number> {
+    const startedAt = performance.now();
+    const body = { AttachStdout: true, AttachStderr: true, Cmd: ['true'] };
+    const { Id } = JSON.parse(await this.call('POST', `/containers/${container}/exec`, body)) as {
+      Id: string;
+    };
+    await this.call('POST', `/exec/${Id}/start`, { Detach: false, Tty: false });
+    const { ExitCode } = JSON.parse(await this.call('GET', `/exec/${Id}/json`)) as { ExitCode: number };
+    if (ExitCode !== 0) throw new Error(`true ended with code ${ExitCode}`);
     return performance.now() - startedAt;
   }
 
@@ -110,17 +131,20 @@ export class RawRunc implements AsyncDisposable {
    * @param configuration what `runc spec` writes, or what our engine writes for the same command: Docker's seccomp
    *   profile, capabilities, mounts and device rules. Either way the network namespace is new and empty.
    */
-  static async start(configuration: RuncConfiguration): Promise<RawRunc> {
+  static async start(configuration: RuncConfiguration, mode: 'run' | 'exec' = 'run'): Promise<RawRunc> {
     const lab = await Lab.create();
     const bundle = join(lab.directory, 'bundle');
     const rootfs = join(bundle, 'rootfs');
     mkdirSync(rootfs, { recursive: true });
     await runCommand(['tar', '-x', '-C', rootfs], { input: busyboxRootfs() });
     const cgroup = `/${lab.id}/raw`;
+    const args = mode === 'run' ? ['true'] : ['sleep', '3600'];
     const spec =
-      configuration === 'its own default' ? await runcSpec(bundle, cgroup) : engineSpec(rootfs, cgroup);
+      configuration === 'its own default'
+        ? await runcSpec(bundle, cgroup, args)
+        : engineSpec(rootfs, cgroup, args);
     writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec));
-    const argv = lab.enter([process.execPath, rawRuncProgram, bundle, join(lab.directory, 'state')]);
+    const argv = lab.enter([process.execPath, rawRuncProgram, bundle, join(lab.directory, 'state'), mode]);
     const child = spawn(argv[0] ?? '', argv.slice(1), { stdio: ['pipe', 'pipe', 'inherit'], env: lab.env });
     return new RawRunc(lab, child, createInterface({ input: child.stdout }));
   }
@@ -139,22 +163,22 @@ export class RawRunc implements AsyncDisposable {
   }
 }
 
-async function runcSpec(bundle: string, cgroupsPath: string): Promise<object> {
+async function runcSpec(bundle: string, cgroupsPath: string, args: readonly string[]): Promise<object> {
   await runCommand(['runc', 'spec', '--bundle', bundle]);
   const spec = JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8'));
-  Object.assign(spec.process, { args: ['true'], terminal: false });
+  Object.assign(spec.process, { args, terminal: false });
   spec.linux.cgroupsPath = cgroupsPath;
   return spec;
 }
 
-function engineSpec(rootfs: string, cgroupsPath: string): object {
+function engineSpec(rootfs: string, cgroupsPath: string, args: readonly string[]): object {
   const [major = 0, minor = 0] = release()
     .split('.')
     .map((part) => Number.parseInt(part, 10));
   const spec = buildOciSpec({
     rootfs,
     readonlyRootfs: false,
-    args: ['true'],
+    args,
     env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'HOSTNAME=raw'],
     cwd: '/',
     terminal: false,

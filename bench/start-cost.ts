@@ -3,12 +3,12 @@
  * dockerd in the same run; the time until the daemon answers; and the memory it takes when idle.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { interleave } from './interleave.ts';
 import { labMemory, sharedWithUs } from './memory.ts';
 import { EnginePeer, RawRunc } from './peers.ts';
 import { type Aim, formatTable, median, printAims } from './report.ts';
 
 const rounds = 15;
-const warmUps = 2;
 
 /** Measures and prints; `withDockerd` is false where it is not installed. */
 export async function benchStartCost(withDockerd: boolean): Promise<void> {
@@ -28,7 +28,7 @@ export async function benchStartCost(withDockerd: boolean): Promise<void> {
       ['dockerd bridge', () => dockerd.runTrue('bridge')],
     );
   }
-  const medians = await interleave(contenders);
+  const medians = await interleave(contenders, rounds);
   const at = (name: string) => medians.get(name) ?? Number.NaN;
 
   const rows = [
@@ -78,22 +78,6 @@ export async function benchStartCost(withDockerd: boolean): Promise<void> {
     aims.splice(2, 0, { what: 'dockerd bridge / Seaway bridge', value, unit: 'x', least: 3 });
   }
   printAims(aims);
-}
-
-/** Runs all contenders in turn, round by round, so that a noisy moment of the machine hits them alike. */
-async function interleave(
-  contenders: readonly [string, () => Promise<number>][],
-): Promise<Map<string, number>> {
-  const samples = new Map<string, number[]>(contenders.map(([name]) => [name, []]));
-  for (let round = -warmUps; round < rounds; round++) {
-    for (const [name, run] of contenders) {
-      const milliseconds = await run();
-      if (round >= 0) samples.get(name)?.push(milliseconds);
-    }
-    if (process.stderr.isTTY) process.stderr.write(`\rround ${Math.max(0, round + 1)} of ${rounds} `);
-  }
-  if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
-  return new Map([...samples].map(([name, values]) => [name, median(values)]));
 }
 
 /** From the start of the process to the first answer, with what an earlier life left in the data root. */

@@ -5,6 +5,7 @@
  *     npm run bench -- resolver   those that are named
  */
 import { existsSync } from 'node:fs';
+import { benchExec } from '../bench/exec.ts';
 import { benchNetworks } from '../bench/networks.ts';
 import { benchPorts } from '../bench/ports.ts';
 import { benchResolver } from '../bench/resolver.ts';
@@ -13,6 +14,7 @@ import { benchStartCost } from '../bench/start-cost.ts';
 
 const benchmarks = {
   'start-cost': benchStartCost,
+  exec: benchExec,
   networks: benchNetworks,
   ports: benchPorts,
   scale: benchScale,

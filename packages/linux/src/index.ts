@@ -6,6 +6,17 @@ export {
   tellLocalAddress,
 } from './addressed-datagrams.ts';
 export {
+  abandonChild,
+  adoptOrphans,
+  awaitChild,
+  type ExitStatus,
+  expectOrphan,
+  openPipe,
+  type SpawnedChild,
+  type SpawnOptions,
+  spawnChild,
+} from './children.ts';
+export {
   type ConntrackEntry,
   type ConntrackFamily,
   type ConntrackProtocol,

@@ -29,7 +29,28 @@ const c = {
     'int mount(const char *source, const char *target, const char *type, uint64 flags, const char *data)',
   ),
   open: library.func('int open(const char *path, int flags, uint mode)'),
+  pipe2: library.func('int pipe2(int *fds, int flags)'),
   poll: library.func('int poll(uint8_t *fds, uint64 count, int timeout)'),
+  posix_spawn: library.func(
+    'int posix_spawn(int *pid, const char *path, const uint8_t *actions, const uint8_t *attributes, const char **argv, const char **env)',
+  ),
+  posix_spawn_file_actions_init: library.func('int posix_spawn_file_actions_init(uint8_t *actions)'),
+  posix_spawn_file_actions_adddup2: library.func(
+    'int posix_spawn_file_actions_adddup2(uint8_t *actions, int fd, int target)',
+  ),
+  posix_spawn_file_actions_addchdir_np: library.func(
+    'int posix_spawn_file_actions_addchdir_np(uint8_t *actions, const char *path)',
+  ),
+  posix_spawn_file_actions_destroy: library.func('int posix_spawn_file_actions_destroy(uint8_t *actions)'),
+  posix_spawnattr_init: library.func('int posix_spawnattr_init(uint8_t *attributes)'),
+  posix_spawnattr_setflags: library.func('int posix_spawnattr_setflags(uint8_t *attributes, int16 flags)'),
+  posix_spawnattr_setsigdefault: library.func(
+    'int posix_spawnattr_setsigdefault(uint8_t *attributes, const uint8_t *signals)',
+  ),
+  posix_spawnattr_setsigmask: library.func(
+    'int posix_spawnattr_setsigmask(uint8_t *attributes, const uint8_t *signals)',
+  ),
+  prctl: library.func('int prctl(int option, uint64 a, uint64 b, uint64 c, uint64 d)'),
   read: library.func('int64 read(int fd, uint8_t *buffer, uint64 length)'),
   recv: library.func('int64 recv(int fd, uint8_t *buffer, uint64 length, int flags)'),
   recvmmsg: library.func('int recvmmsg(int fd, uintptr_t messages, uint count, int flags, void *timeout)'),
@@ -49,6 +70,7 @@ const c = {
   syscall: library.func('int64 syscall(int64 number, int64 a, int64 b, int64 c)'),
   umount2: library.func('int umount2(const char *target, int flags)'),
   unshare: library.func('int unshare(int flags)'),
+  waitid: library.func('int waitid(int type, uint id, uint8_t *info, int options)'),
   write: library.func('int64 write(int fd, const uint8_t *buffer, uint64 length)'),
 } as const;
 
@@ -378,9 +400,16 @@ export function close(fd: number): void {
   if ((c.close(fd) as number) < 0 && errnoName(koffi.errno()) !== 'EINTR') fail('close', `close ${fd}`);
 }
 
-/** A copy of a descriptor, close-on-exec. Throws LinuxError. */
-export function dup(fd: number): number {
-  return check(c.fcntl(fd, F_DUPFD_CLOEXEC, 3), 'fcntl', `duplicate descriptor ${fd}`);
+/** A copy of a descriptor, close-on-exec, with the first free number from `lowest` on. Throws LinuxError. */
+export function dup(fd: number, lowest = 3): number {
+  return check(c.fcntl(fd, F_DUPFD_CLOEXEC, lowest), 'fcntl', `duplicate descriptor ${fd}`);
+}
+
+/** pipe2(2): the reading and the writing end, close-on-exec. Throws LinuxError. */
+export function pipe(): [number, number] {
+  const fds = new Int32Array(2);
+  check(c.pipe2(fds, O_CLOEXEC), 'pipe2');
+  return [fds[0]!, fds[1]!];
 }
 
 /** dup3(2): makes `target` a copy of `fd`, close-on-exec. Throws LinuxError. */
@@ -426,4 +455,90 @@ export function pidfdGetfd(pidfd: number, target: number): number {
   const SYS_pidfd_getfd = 438; // asm-generic/unistd.h, since Linux 5.6
   const what = `copy descriptor ${target} of another process`;
   return check(Number(c.syscall(SYS_pidfd_getfd, pidfd, target, 0)), 'pidfd_getfd', what);
+}
+
+/** What posix_spawn(3) is to do besides; sizes of the structures are those of glibc, rounded up. */
+export interface SpawnCall {
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly cwd: string;
+  /** The child's descriptors from 0 on; each is above all of them. */
+  readonly descriptors: readonly number[];
+}
+
+/**
+ * posix_spawn(3): starts a program in a session of its own, with no signal blocked or ignored. The child borrows our
+ * memory until it runs the program, so that it costs the same however much we have. Throws LinuxError.
+ */
+export function posixSpawn({ path, args, env, cwd, descriptors }: SpawnCall): number {
+  const [actions, attributes, pid] = [new Uint8Array(256), new Uint8Array(512), new Int32Array(1)];
+  c.posix_spawn_file_actions_init(actions);
+  try {
+    c.posix_spawn_file_actions_addchdir_np(actions, cwd);
+    descriptors.forEach((fd, target) => {
+      c.posix_spawn_file_actions_adddup2(actions, fd, target);
+    });
+    c.posix_spawnattr_init(attributes);
+    c.posix_spawnattr_setflags(
+      attributes,
+      POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID,
+    );
+    c.posix_spawnattr_setsigdefault(attributes, resettableSignals);
+    c.posix_spawnattr_setsigmask(attributes, noSignals);
+    const errno = c.posix_spawn(pid, path, actions, attributes, [...args, null], [...env, null]) as number;
+    if (errno !== 0) throw new LinuxError(errno, 'posix_spawn', `run ${path}`);
+    return pid[0]!;
+  } finally {
+    c.posix_spawn_file_actions_destroy(actions);
+  }
+}
+
+/** Source: spawn.h of glibc. */
+const POSIX_SPAWN_SETSIGDEF = 0x04;
+const POSIX_SPAWN_SETSIGMASK = 0x08;
+const POSIX_SPAWN_SETSID = 0x80;
+
+/** sigset_t has a bit for each signal, 1 first; SIGKILL (9) and SIGSTOP (19) cannot be set. */
+const noSignals = new Uint8Array(128);
+const resettableSignals = new Uint8Array(128);
+new DataView(resettableSignals.buffer).setUint32(0, 0x7fffffff & ~(1 << 8) & ~(1 << 18), true);
+
+/** A child that has ended. */
+export interface EndedChild {
+  readonly pid: number;
+  /** CLD_EXITED, or what ended it. */
+  readonly reason: number;
+  /** The exit code, or the signal. */
+  readonly status: number;
+}
+
+export const CLD_EXITED = 1;
+export const P_ALL = 0;
+export const P_PID = 1;
+export const WNOWAIT = 0x01000000;
+
+/**
+ * waitid(2) for children that have ended, without waiting: undefined when none has, 'none' when there is no such child.
+ * @param options WNOWAIT leaves the child as it is. Throws LinuxError.
+ */
+export function waitid(type: number, id: number, options = 0): EndedChild | 'none' | undefined {
+  const [WNOHANG, WEXITED] = [1, 4];
+  const info = new DataView(new ArrayBuffer(128));
+  for (;;) {
+    if ((c.waitid(type, id, new Uint8Array(info.buffer), options | WNOHANG | WEXITED) as number) === 0) break;
+    const name = errnoName(koffi.errno());
+    if (name === 'ECHILD') return 'none';
+    if (name !== 'EINTR') fail('waitid');
+  }
+  // siginfo_t of 64-bit Linux: si_code at 8, si_pid at 16, si_status at 24.
+  const pid = info.getInt32(16, true);
+  if (pid === 0) return undefined;
+  return { pid, reason: info.getInt32(8, true), status: info.getInt32(24, true) };
+}
+
+/** prctl(2), PR_SET_CHILD_SUBREAPER: what our descendants leave behind becomes ours to wait for. Throws LinuxError. */
+export function becomeSubreaper(): void {
+  const PR_SET_CHILD_SUBREAPER = 36;
+  check(c.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 'prctl', 'become a subreaper');
 }

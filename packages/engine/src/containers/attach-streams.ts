@@ -4,32 +4,34 @@
  */
 import { join } from 'node:path';
 import type { ContainerId } from '../base/ids.ts';
-import { Attachment, type AttachmentHandlers } from '../runtime/attachment.ts';
+import { Attachment } from '../runtime/attachment.ts';
+import type { OutputHandlers, ProcessStreams } from '../runtime/process-streams.ts';
 
 /** One attached client. */
 export class AttachSession {
-  readonly #handlers: AttachmentHandlers;
+  readonly #handlers: OutputHandlers;
   /** Forgets the session where it is listed. */
   readonly #leave: (session: AttachSession) => void;
-  readonly #connected = Promise.withResolvers<Attachment | undefined>();
+  readonly #connected = Promise.withResolvers<ProcessStreams | undefined>();
   /** How to go on without the client, for each piece of output that it has not taken. */
   readonly #stalled = new Set<() => void>();
   #isReleased = false;
-  #attachment: Attachment | undefined;
+  #streams: ProcessStreams | undefined;
   #ended = false;
 
-  constructor(handlers: AttachmentHandlers, leave: (session: AttachSession) => void) {
+  constructor(handlers: OutputHandlers, leave: (session: AttachSession) => void) {
     this.#handlers = handlers;
     this.#leave = leave;
   }
 
-  connect(bundle: string): void {
-    if (this.#ended || this.#attachment) return;
-    this.#attachment = Attachment.open(join(bundle, 'attach'), {
+  /** Joins the client to the process, unless it has gone already. */
+  connect(open: (handlers: OutputHandlers) => ProcessStreams): void {
+    if (this.#ended || this.#streams) return;
+    this.#streams = open({
       onData: (stream, data) => this.#taken(this.#handlers.onData(stream, data)),
       onEnd: () => this.end(),
     });
-    this.#connected.resolve(this.#attachment);
+    this.#connected.resolve(this.#streams);
   }
 
   /** Settles with the client, or without it once the session is released. */
@@ -46,7 +48,7 @@ export class AttachSession {
   }
 
   get isConnected(): boolean {
-    return this.#attachment !== undefined;
+    return this.#streams !== undefined;
   }
 
   /** Resolves when the container took the data, which before its start nobody does, or when there is none any more. */
@@ -75,7 +77,7 @@ export class AttachSession {
   /** The client is gone. */
   async close(): Promise<void> {
     this.#finish();
-    await this.#attachment?.close();
+    await this.#streams?.close();
   }
 
   #finish(): void {
@@ -94,9 +96,9 @@ export class AttachStreams {
    * @param bundle the container's folder when it runs already, undefined when it has yet to start
    * @throws LinuxError when nobody listens there
    */
-  attach(id: ContainerId, bundle: string | undefined, handlers: AttachmentHandlers): AttachSession {
+  attach(id: ContainerId, bundle: string | undefined, handlers: OutputHandlers): AttachSession {
     const session = new AttachSession(handlers, (ended) => this.#forget(id, ended));
-    if (bundle !== undefined) session.connect(bundle);
+    if (bundle !== undefined) session.connect(attachTo(bundle));
     const sessions = this.#sessions.get(id) ?? new Set();
     this.#sessions.set(id, sessions.add(session));
     return session;
@@ -109,7 +111,7 @@ export class AttachStreams {
 
   /** Connects those who waited for the container to start. */
   connectWaiting(id: ContainerId, bundle: string): void {
-    for (const session of this.#of(id)) session.connect(bundle);
+    for (const session of this.#of(id)) session.connect(attachTo(bundle));
   }
 
   /** Tells those who waited that the container does not start. */
@@ -125,4 +127,9 @@ export class AttachStreams {
   #of(id: ContainerId): AttachSession[] {
     return [...(this.#sessions.get(id) ?? [])];
   }
+}
+
+/** @param folder where conmon has its attach socket */
+export function attachTo(folder: string): (handlers: OutputHandlers) => ProcessStreams {
+  return (handlers) => Attachment.open(join(folder, 'attach'), handlers);
 }

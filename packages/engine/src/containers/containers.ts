@@ -16,8 +16,8 @@ import {
 import type { Names } from '../networks/names.ts';
 import type { Networks } from '../networks/networks.ts';
 import type { Reservations } from '../networks/reservations.ts';
-import type { AttachmentHandlers } from '../runtime/attachment.ts';
 import { type LogEntry, type ReadLogsOptions, readLogs } from '../runtime/logs.ts';
+import type { OutputHandlers } from '../runtime/process-streams.ts';
 import { resizeTerminal } from '../runtime/runtime.ts';
 import type { AttachSession } from './attach-streams.ts';
 import { emitContainerEvent } from './container-events.ts';
@@ -284,7 +284,7 @@ export class Containers {
   }
 
   /** Attaches a client to the container's streams, now or as soon as it starts. */
-  attach(reference: string, handlers: AttachmentHandlers): AttachSession {
+  attach(reference: string, handlers: OutputHandlers): AttachSession {
     const container = this.resolve(reference);
     const bundle = isRunning(container) ? this.#parts.launcher.folder(container.id) : undefined;
     try {

@@ -7,12 +7,12 @@ import { type ContainerId, type ExecId, newId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { Events } from '../events.ts';
 import { type ContainerRecord, isRunning } from '../model/container.ts';
-import type { AttachmentHandlers } from '../runtime/attachment.ts';
 import type { RunningExec } from '../runtime/exec.ts';
+import type { OutputHandlers } from '../runtime/process-streams.ts';
 import { type Runtime, resizeTerminal } from '../runtime/runtime.ts';
 import { execProcess } from '../runtime/spec/exec-process.ts';
 import type { OciProcess, OciSpec } from '../runtime/spec/oci-types.ts';
-import { AttachSession } from './attach-streams.ts';
+import { AttachSession, attachTo } from './attach-streams.ts';
 import { emitContainerEvent } from './container-events.ts';
 import {
   checkExecRequest,
@@ -151,7 +151,7 @@ export class Execs {
    * @param size the terminal's first size, in place of the one that came with the exec
    * @throws as {@link checkStart}
    */
-  start(id: string, handlers: AttachmentHandlers, size?: TerminalSize): StartedExec {
+  start(id: string, handlers: OutputHandlers, size?: TerminalSize): StartedExec {
     const exec = this.checkStart(id);
     const exited = Promise.withResolvers<void>();
     const session = new AttachSession(
@@ -228,13 +228,18 @@ export class Execs {
     { session }: Run,
     { isAttached, size }: RunOptions,
   ): Promise<RunningExec> {
-    return this.#parts.runtime.exec({
+    const { runtime } = this.#parts;
+    const common = {
       id: exec.id,
       container: container.id,
       process: await this.#process(exec.request, container, size ?? exec.request.size),
       stdin: exec.request.attachStdin && isAttached,
-      ...(isAttached ? { attach: (folder: string) => session.connect(folder) } : {}),
-    });
+    };
+    if (isAttached && !exec.request.tty) {
+      return runtime.execPiped({ ...common, attach: (open) => session.connect(open) });
+    }
+    const attach = (folder: string) => session.connect(attachTo(folder));
+    return runtime.exec({ ...common, ...(isAttached ? { attach } : {}) });
   }
 
   /** What is run, by the configuration that the container was made with and its account files as they are now. */

@@ -11,13 +11,7 @@ import {
   shutdownWrite,
   type Watch,
 } from '@seaway/linux';
-
-export interface AttachmentHandlers {
-  /** A client that cannot keep up returns a promise; while that is open the container's output waits. */
-  onData(stream: 'stdout' | 'stderr', data: Uint8Array): void | Promise<void>;
-  /** The container is gone, and everything it wrote was handed over. */
-  onEnd(): void;
-}
+import type { OutputHandlers, ProcessStreams } from './process-streams.ts';
 
 /** conmon's own buffer size. */
 const MAX_MESSAGE_BYTES = 32 * 1024;
@@ -36,13 +30,13 @@ export async function closeAttachments(): Promise<void> {
   sharedThread = undefined;
 }
 
-export class Attachment {
+export class Attachment implements ProcessStreams {
   readonly #fd: number;
   readonly #watch: Watch;
   #closed = false;
   #writes: Promise<void> = Promise.resolve();
 
-  private constructor(fd: number, handlers: AttachmentHandlers) {
+  private constructor(fd: number, handlers: OutputHandlers) {
     this.#fd = fd;
     this.#watch = pollThread().watch(
       fd,
@@ -58,11 +52,10 @@ export class Attachment {
   }
 
   /** @param path conmon's `attach` socket; throws a LinuxError when nobody listens there */
-  static open(path: string, handlers: AttachmentHandlers): Attachment {
+  static open(path: string, handlers: OutputHandlers): Attachment {
     return new Attachment(connectSeqpacket(path), handlers);
   }
 
-  /** Writes to the container's stdin, in order; resolves when conmon took it, also when the container is gone. */
   write(data: Uint8Array): Promise<void> {
     this.#writes = this.#writes.then(() => this.#send(data));
     return this.#writes;
@@ -87,7 +80,6 @@ export class Attachment {
     }
   }
 
-  /** Tells the container that no more input comes. */
   endInput(): Promise<void> {
     this.#writes = this.#writes.then(() => {
       if (!this.#closed) shutdownWrite(this.#fd);

@@ -15,6 +15,7 @@ import { internal, unavailable } from '../base/errors.ts';
 import type { ContainerId, ExecId } from '../base/ids.ts';
 import { type ExecOptions, type RunningExec, startExec } from './exec.ts';
 import { findProgram } from './find-program.ts';
+import { type PipedExecOptions, startPipedExec } from './piped-exec.ts';
 import { lastMessage, parseSyncReport, runtimeError } from './reports.ts';
 
 export interface RuntimeOptions {
@@ -175,6 +176,17 @@ export class Runtime {
     return startExec(
       { ...this.#options, stateFolder: this.#stateFolder, env: runtimeEnvironment() },
       { ...options, folder: this.execFolder(options.id) },
+    );
+  }
+
+  /**
+   * As {@link exec} for a process without a terminal whose streams are ours, which is quicker; it loses them with us.
+   * @throws as {@link startPipedExec}
+   */
+  execPiped(options: Omit<PipedExecOptions, 'path'> & { readonly id: ExecId }): Promise<RunningExec> {
+    return startPipedExec(
+      { ...this.#options, stateFolder: this.#stateFolder, env: runtimeEnvironment() },
+      { ...options, path: this.execFolder(options.id) },
     );
   }
 
