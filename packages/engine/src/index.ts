@@ -29,11 +29,9 @@ export { effectiveHostname, type SandboxFiles } from './containers/sandbox-files
 export type { WaitResult } from './containers/waiters.ts';
 export { Engine, type EngineOptions, type EngineSettings } from './engine.ts';
 export type { EngineEvent } from './events.ts';
-export type { Outbound, PortService, ReportedNetwork, ReportedPort } from './firewall/report.ts';
 export { ImageStore } from './images/image-store.ts';
 export { defaultSubnetPools, parseSubnetPool, type SubnetPool } from './ipam/subnet-pools.ts';
 export {
-  type BindMount,
   type ContainerConfig,
   type ContainerRecord,
   defaultShmSizeBytes,
@@ -49,6 +47,27 @@ export { checkContainerName, findConflict, parseExtraHost } from './model/create
 export { interfaceSysctlsOption } from './model/endpoint-options.ts';
 export { gatewayOf, interfaceAddresses } from './model/gateways.ts';
 export type { ImageConfig, ImageHistoryEntry, ImageRecord } from './model/image.ts';
+export {
+  badMount,
+  checkAbsolute,
+  checkDestination,
+  parseBindText,
+  parseVolumePath,
+  parseVolumesFrom,
+} from './model/mount-text.ts';
+export {
+  type BindRequest,
+  cleanPath,
+  type GivenMount,
+  type MountPoint,
+  type MountRequest,
+  mountPointsOf,
+  type Propagation,
+  propagations,
+  type TmpfsRequest,
+  type VolumeMountRequest,
+  volumesOf,
+} from './model/mounts.ts';
 export { dnsNames } from './model/names.ts';
 export {
   type EndpointRecord,
@@ -72,7 +91,14 @@ export {
   parseHostAddress,
   parseHostPorts,
 } from './model/ports.ts';
-export type { FirewallReport } from './networks/firewall-report.ts';
+export {
+  anonymousLabel,
+  isAnonymous,
+  localDriver,
+  type VolumeRecord,
+  type VolumeRequest,
+} from './model/volume.ts';
 export type { LookupPurpose, NetworkOptions, Networks } from './networks/networks.ts';
 export { findProgram } from './runtime/find-program.ts';
 export { type LogEntry, parseTimestampNs, type ReadLogsOptions } from './runtime/logs.ts';
+export type { Volumes, VolumeUsage } from './volumes/volumes.ts';

@@ -103,7 +103,7 @@ function loadImages({ images }: Engine) {
       out.write(jsonLine(message));
     };
     try {
-      await images.load(uploadOf(request.raw), { onProgress: (stream) => write({ stream }) });
+      await images.load(uploadOf(request.raw), (stream) => write({ stream }));
     } catch (error) {
       if (!out) throw error;
       const message = messageOf(error);

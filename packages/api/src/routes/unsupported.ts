@@ -4,7 +4,7 @@
  */
 type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
 
-export const unsupportedEndpoints: readonly (readonly [method: Method, path: string, hint?: string])[] = [
+export const unsupportedEndpoints: readonly (readonly [method: Method, path: string])[] = [
   ['GET', '/containers/{id}/top'],
   ['GET', '/containers/{id}/stats'],
   ['GET', '/containers/{id}/changes'],
@@ -22,19 +22,13 @@ export const unsupportedEndpoints: readonly (readonly [method: Method, path: str
   ['GET', '/images/search'],
   ['POST', '/images/{name...}/push'],
   ['GET', '/distribution/{name...}/json'],
-  ['POST', '/build', 'build the image elsewhere, and "docker load" it'],
+  ['POST', '/build'],
   ['POST', '/build/cancel'],
   ['POST', '/commit'],
   ['POST', '/auth'],
   ['POST', '/session'],
   ['POST', '/grpc'],
   ['GET', '/system/df'],
-  ['GET', '/volumes'],
-  ['GET', '/volumes/{name}'],
-  ['POST', '/volumes/create'],
-  ['POST', '/volumes/prune'],
-  ['PUT', '/volumes/{name}'],
-  ['DELETE', '/volumes/{name}'],
   ['GET', '/plugins/privileges'],
   ['POST', '/plugins/pull'],
   ['POST', '/plugins/create'],
@@ -43,16 +37,11 @@ export const unsupportedEndpoints: readonly (readonly [method: Method, path: str
   ['DELETE', '/containers/{id}/checkpoints/{checkpoint}'],
 ];
 
-const patterns = unsupportedEndpoints.map(([method, path, hint]) => ({
+const patterns = unsupportedEndpoints.map(([method, path]) => ({
   method,
   path: new RegExp(`^${path.replaceAll(/\{\w+\.\.\.\}/g, '.+').replaceAll(/\{\w+\}/g, '[^/]+')}$`),
-  hint,
 }));
 
-/** @returns what to tell the client; undefined for what Docker does not have either */
-export function whyUnsupported(method: string, path: string): string | undefined {
-  const found = patterns.find((pattern) => pattern.method === method && pattern.path.test(path));
-  if (!found) return undefined;
-  const message = `${method} ${path} is not supported by this version of Seaway`;
-  return found.hint ? `${message}: ${found.hint}` : message;
+export function isDockerEndpoint(method: string, path: string): boolean {
+  return patterns.some((pattern) => pattern.method === method && pattern.path.test(path));
 }

@@ -100,15 +100,14 @@ export function parseNewTag(repository: string, tag?: string): string {
 export interface FindableImage {
   readonly id: ImageId;
   readonly references: readonly string[];
-  readonly repoDigests: readonly string[];
   readonly digest: string;
 }
 
 /** How a text led to an image: Docker removes a name and an image by id by different rules. */
-export type FoundImage<T extends FindableImage> =
-  | { readonly image: T; readonly by: 'id' }
-  /** `name` is the one of its names that was meant. */
-  | { readonly image: T; readonly by: 'name'; readonly name: string };
+export interface FoundImage<T extends FindableImage> {
+  readonly image: T;
+  readonly by: 'name' | 'id';
+}
 
 /**
  * Finds the image that `text` means: a full id, else a name, else the unique beginning of an id. A name goes
@@ -124,30 +123,22 @@ export function findImage<T extends FindableImage>(
 
   const prefix = /^(?:sha256:)?([0-9a-f]{1,64})$/.exec(text)?.[1];
   const named = findByName(all, withDefaultTag(parseReference(text)));
-  if (named) return named;
+  if (named) return { image: named, by: 'name' };
   if (!prefix) return undefined;
   return foundById(all.filter((image) => image.id.startsWith(`sha256:${prefix}`)));
 }
 
-function findByName<T extends FindableImage>(
-  images: readonly T[],
-  wanted: ImageReference,
-): FoundImage<T> | undefined {
+function findByName<T extends FindableImage>(images: readonly T[], wanted: ImageReference): T | undefined {
   if (wanted.digest === undefined) {
     const name = formatReference(wanted);
-    const image = images.find(({ references }) => references.includes(name));
-    return image && { image, by: 'name', name };
+    return images.find((image) => image.references.includes(name));
   }
   const repository = formatRepository(wanted);
-  const repoDigest = `${repository}@${wanted.digest}`;
-  const known = images.find(({ repoDigests }) => repoDigests.includes(repoDigest));
-  if (known) return { image: known, by: 'name', name: repoDigest };
-  // An image that no registry has seen is known by the digest of its manifest here.
-  for (const image of images.filter(({ digest }) => digest === wanted.digest)) {
-    const name = image.references.find((name) => formatRepository(parseReference(name)) === repository);
-    if (name !== undefined) return { image, by: 'name', name };
-  }
-  return undefined;
+  return images.find(
+    (image) =>
+      image.digest === wanted.digest &&
+      image.references.some((name) => formatRepository(parseReference(name)) === repository),
+  );
 }
 
 function foundById<T extends FindableImage>(matches: readonly T[]): FoundImage<T> | undefined {
@@ -155,8 +146,7 @@ function foundById<T extends FindableImage>(matches: readonly T[]): FoundImage<T
   return image && matches.length === 1 ? { image, by: 'id' } : undefined;
 }
 
-/** The reference itself when it says which image it means, else with the tag `latest`. */
-export function withDefaultTag(reference: ImageReference): ImageReference {
+function withDefaultTag(reference: ImageReference): ImageReference {
   if (reference.tag !== undefined || reference.digest !== undefined) return reference;
   return { ...reference, tag: DEFAULT_TAG };
 }
