@@ -8,7 +8,8 @@ import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
-import { killTree } from './lab/command.ts';
+import { isProcessAlive } from '@seaway/linux';
+import { childrenOf, killTree } from './lab/command.ts';
 import { seawayProgram } from './lab/engine.ts';
 import { processes } from './lab/inventory.ts';
 import { engineUnderTest } from './lab/lab.ts';
@@ -660,7 +661,15 @@ describe('what is left', aboutOurs, () => {
       descriptors: count(`/proc/${lab.engine.pid}/fd`),
       folders: readdirSync(lab.pathInside(`${lab.engine.execRoot}/execs`)),
       temporary: readdirSync(lab.pathInside('/tmp')).filter((name) => name.startsWith('conmon')),
-      processes: processes(lab).map(({ command }) => command.replace(/[0-9a-f]{64}/g, 'ID')),
+      // What ended inside is the container's own first process's to clear away.
+      processes: processes(lab)
+        .map(({ command }) => command.replace(/[0-9a-f]{64}/g, 'ID'))
+        .filter((command) => !/has ended/.test(command)),
+      ended: peer
+        ? []
+        : childrenOf(lab.engine.pid)
+            .filter((pid) => !isProcessAlive(pid))
+            .map(String),
     };
   }
 
@@ -681,7 +690,11 @@ describe('what is left', aboutOurs, () => {
     // The first ones bring up what stays: threads and their descriptors.
     await several();
     await new Promise((resolve) => setTimeout(resolve, 200));
-    const before = holdings();
+    const before = await eventually(() => {
+      const held = holdings();
+      assert.deepEqual(held.ended, []);
+      return held;
+    });
     for (let round = 0; round < 12; round += 1) await several();
     await eventually(() => assert.deepEqual(holdings(), before));
   });

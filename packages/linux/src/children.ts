@@ -35,6 +35,8 @@ interface Waiter {
 
 /** In case a signal was missed; it also keeps the program alive, which signals do not. */
 const LOOK_MS = 1000;
+/** Time for those who know about an orphan to say so. */
+const SWEEP_MS = 20;
 
 const waiters = new Map<number, Waiter>();
 let isListening = false;
@@ -153,7 +155,7 @@ function sweepSoon(): void {
     isSweepDue = false;
     if (holds > 0) sweepSoon();
     else sweep();
-  }, LOOK_MS).unref();
+  }, SWEEP_MS).unref();
 }
 
 /** Waits for children that ended and that nobody knows. */
