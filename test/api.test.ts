@@ -99,22 +99,17 @@ describe('what does not exist', () => {
     }
   });
 
-  test(
-    'a Docker endpoint that is not there yet is a 404 or 501 in JSON that says so',
-    aboutOurs,
-    async () => {
-      for (const [method, path] of [
-        ['POST', '/v1.41/swarm/init'],
-        ['POST', '/v1.41/build'],
-        ['GET', '/v1.41/services'],
-        ['GET', '/v1.41/plugins'],
-      ] as const) {
-        const answer = await lab.api<Problem>(method, path, method === 'POST' ? {} : undefined);
-        assert.ok(answer.status === 404 || answer.status === 501, `${path}: ${answer.status}`);
-        assert.ok(answer.json.message.length > 0);
-      }
-    },
-  );
+  test('what only other engines have says so in JSON', aboutOurs, async () => {
+    for (const [method, path, status] of [
+      ['POST', '/v1.41/swarm/init', 501],
+      ['POST', '/v1.41/build', 501],
+      ['GET', '/v1.41/services', 503],
+    ] as const) {
+      const answer = await lab.api<Problem>(method, path, method === 'POST' ? {} : undefined);
+      assert.equal(answer.status, status, path);
+      assert.ok(answer.json.message.length > 0);
+    }
+  });
 
   test('an unknown method is refused in JSON', async () => {
     const answer = await lab.api<Problem>('PATCH', '/v1.41/containers/json');

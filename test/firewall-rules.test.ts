@@ -171,6 +171,56 @@ async function ruleset(): Promise<string[]> {
     .sort();
 }
 
+describe('seaway firewall show', () => {
+  const show = (...argv: string[]) => lab.seaway(['firewall', 'show', ...argv], { allowFailure: true });
+
+  test('shows networks, ports and rules, and that the kernel has what it should have', async () => {
+    const { stdout, code } = await show();
+    assert.equal(code, 0, stdout);
+    assert.match(
+      stdout,
+      /^jobs +br-jobs +10\.60\.0\.0\/24 +nat +masquerade +yes\n {2,}fd60::\/64 +nat +masquerade\n/m,
+    );
+    assert.match(stdout, /^apart +br-\w{12} +10\.61\.0\.0\/24 +nat +masquerade +no$/m);
+    assert.match(stdout, /^0\.0\.0\.0:8080-8081\/tcp +web +10\.60\.0\.2:80-81 +kernel$/m);
+    assert.match(stdout, /^\[::\]:8080-8081\/tcp +web +\[fd60::2\]:80-81 +kernel; keeper for ::1$/m);
+    assert.match(stdout, /^In sync: /m);
+    assert.deepEqual(
+      stdout.split('\n').filter((line) => line.length > 100),
+      [],
+    );
+  });
+
+  test('shows rules that nft reads back, and tells machines the same', async () => {
+    const { stdout } = await show('--live');
+    assert.match(stdout, /^table bridge seaway \{$/m);
+    await lab.run('nft -c -f -', { input: stdout });
+    const answer = JSON.parse((await show('--format', 'json')).stdout);
+    assert.deepEqual([answer.InSync, answer.Missing, answer.Foreign, answer.Warnings], [true, [], [], []]);
+    assert.equal(answer.Networks.length, 3);
+    assert.equal(answer.Ports.length, 4);
+    assert.match(answer.Ruleset, /tcp \. 8080 : 10\.60\.0\.2 \. 80/);
+  });
+
+  test('says what somebody has taken away or brought in, as long as it is so', async () => {
+    const lines = engineLog().length;
+    const harm = 'flush set inet seaway talkative; delete table bridge seaway; add chain inet seaway mine';
+    await eventually(async () => {
+      await lab.run(['nft', harm], { allowFailure: true });
+      // The daemon may have put it back already.
+      const { stdout, code } = await show();
+      assert.match(stdout, /^Not in sync: /m);
+      assert.match(stdout, /^ {2}missing: table bridge seaway$/m);
+      assert.match(stdout, /^ {2}missing: element br-jobs \. br-jobs in set talkative of inet seaway$/m);
+      assert.match(stdout, /^ {2}not ours: chain mine of inet seaway$/m);
+      assert.equal(code, 1);
+    });
+    await lab.run('nft delete chain inet seaway mine');
+    await eventually(async () => assert.equal((await show('--model')).code, 0));
+    assert.ok(engineLog().length > lines);
+  });
+});
+
 describe('rules that somebody takes away', () => {
   const mine =
     'table inet mine { set kept { type ipv4_addr; elements = { 192.0.2.1 } }; chain idle { drop; }; }';

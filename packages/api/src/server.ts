@@ -5,7 +5,7 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type Engine, EngineError, invalid } from '@seaway/engine';
-import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { describeFailure, errorBody, MAX_JSON_BYTES } from './http/errors.ts';
 import { rememberUpgrade } from './http/hijack.ts';
 import { canonicalFields, type FieldSchema } from './http/json-fields.ts';
@@ -15,13 +15,14 @@ import { containerRoutes } from './routes/containers.ts';
 import type { RouteContext } from './routes/context.ts';
 import { eventRoutes } from './routes/events.ts';
 import { execRoutes } from './routes/exec.ts';
+import { fileRoutes } from './routes/files.ts';
+import { firewallRoutes } from './routes/firewall.ts';
 import { imageRoutes } from './routes/images.ts';
 import { networkRoutes } from './routes/networks.ts';
 import { pluginRoutes } from './routes/plugins.ts';
 import { swarmRoutes } from './routes/swarm.ts';
 import { systemRoutes } from './routes/system.ts';
-import { isDockerEndpoint } from './routes/unsupported.ts';
-import { volumeRoutes } from './routes/volumes.ts';
+import { whyUnsupported } from './routes/unsupported.ts';
 
 export interface ApiOptions {
   /** Version of the program, shown by `version` and in the Server header. */
@@ -89,30 +90,34 @@ export function buildApi(engine: Engine, options: ApiOptions): Api {
     if (status === 304) return reply.code(304).send();
     return reply.code(status).type('application/json').send(errorBody(message));
   });
-  app.setNotFoundHandler((request, reply) => {
-    // Not with URL, which refuses paths that clients can send, such as `//`.
-    const pathname = request.url.split('?', 1)[0]!;
-    const known = isDockerEndpoint(request.method, pathname);
-    const message = known
-      ? `${request.method} ${pathname} is not supported by this version of Seaway`
-      : 'page not found';
-    return reply
-      .code(known ? 501 : 404)
-      .type('application/json')
-      .send(errorBody(message));
-  });
+  // Before the body is read: what nobody takes may be large, and of any type.
+  app.addHook('onRequest', async (request, reply) =>
+    request.is404 ? sendNotFound(request, reply) : undefined,
+  );
+  app.setNotFoundHandler(sendNotFound);
 
   const context: RouteContext = { engine, version: options.version, labels: options.labels ?? [] };
   systemRoutes(app, context);
   containerRoutes(app, context);
   execRoutes(app, context);
+  fileRoutes(app, context);
   networkRoutes(app, context);
-  volumeRoutes(app, context);
   imageRoutes(app, context);
   eventRoutes(app, context);
   pluginRoutes(app);
   swarmRoutes(app);
+  firewallRoutes(app, context);
   return app;
+}
+
+function sendNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  // Not with URL, which refuses paths that clients can send, such as `//`.
+  const pathname = request.url.split('?', 1)[0]!;
+  const unsupported = whyUnsupported(request.method, pathname);
+  return reply
+    .code(unsupported ? 501 : 404)
+    .type('application/json')
+    .send(errorBody(unsupported ?? 'page not found'));
 }
 
 function addBodyParsers(app: FastifyInstance): void {

@@ -19,6 +19,7 @@ export {
 export { type ContainerId, type ExecId, type ImageId, type NetworkId, shortId } from './base/ids.ts';
 export { type Log, silentLog } from './base/log.ts';
 export type { AttachSession } from './containers/attach-streams.ts';
+export type { ContainerFiles, FileChange, OutgoingArchive, PathStat } from './containers/container-files.ts';
 export { type ContainerOptions, containerRequest } from './containers/container-request.ts';
 export type { Containers, WaitCondition } from './containers/containers.ts';
 export { diskUsageBytes } from './containers/disk-usage.ts';
@@ -29,9 +30,11 @@ export { effectiveHostname, type SandboxFiles } from './containers/sandbox-files
 export type { WaitResult } from './containers/waiters.ts';
 export { Engine, type EngineOptions, type EngineSettings } from './engine.ts';
 export type { EngineEvent } from './events.ts';
+export type { Outbound, PortService, ReportedNetwork, ReportedPort } from './firewall/report.ts';
 export { ImageStore } from './images/image-store.ts';
 export { defaultSubnetPools, parseSubnetPool, type SubnetPool } from './ipam/subnet-pools.ts';
 export {
+  type BindMount,
   type ContainerConfig,
   type ContainerRecord,
   defaultShmSizeBytes,
@@ -47,27 +50,6 @@ export { checkContainerName, findConflict, parseExtraHost } from './model/create
 export { interfaceSysctlsOption } from './model/endpoint-options.ts';
 export { gatewayOf, interfaceAddresses } from './model/gateways.ts';
 export type { ImageConfig, ImageHistoryEntry, ImageRecord } from './model/image.ts';
-export {
-  badMount,
-  checkAbsolute,
-  checkDestination,
-  parseBindText,
-  parseVolumePath,
-  parseVolumesFrom,
-} from './model/mount-text.ts';
-export {
-  type BindRequest,
-  cleanPath,
-  type GivenMount,
-  type MountPoint,
-  type MountRequest,
-  mountPointsOf,
-  type Propagation,
-  propagations,
-  type TmpfsRequest,
-  type VolumeMountRequest,
-  volumesOf,
-} from './model/mounts.ts';
 export { dnsNames } from './model/names.ts';
 export {
   type EndpointRecord,
@@ -91,14 +73,7 @@ export {
   parseHostAddress,
   parseHostPorts,
 } from './model/ports.ts';
-export {
-  anonymousLabel,
-  isAnonymous,
-  localDriver,
-  type VolumeRecord,
-  type VolumeRequest,
-} from './model/volume.ts';
+export type { FirewallReport } from './networks/firewall-report.ts';
 export type { LookupPurpose, NetworkOptions, Networks } from './networks/networks.ts';
 export { findProgram } from './runtime/find-program.ts';
 export { type LogEntry, parseTimestampNs, type ReadLogsOptions } from './runtime/logs.ts';
-export type { Volumes, VolumeUsage } from './volumes/volumes.ts';

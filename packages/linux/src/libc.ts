@@ -1,7 +1,7 @@
 /**
  * The C library through foreign calls: one checked wrapper for each call that Node does not offer.
  *
- * This is the only module that knows koffi (nftables.ts loads its own library on top of it). Every
+ * This and libc-files.ts are the only modules that know koffi (nftables.ts loads its own library on top of it). Every
  * call here is synchronous and runs on the calling thread; the ones that can sleep in the kernel
  * (setns, unshare, mount, umount2, a blocking recv) belong on a KernelThread. Failures throw LinuxError.
  * Constants are those of x86-64 and arm64, which agree wherever we use them.
@@ -160,7 +160,7 @@ function fail(syscall: string, what?: string): never {
 }
 
 /** Passes a result through; throws LinuxError when it says that the call failed. */
-function check(result: number, syscall: string, what?: string): number {
+export function check(result: number, syscall: string, what?: string): number {
   return result < 0 ? fail(syscall, what) : result;
 }
 

@@ -1,5 +1,5 @@
 /** Images as Docker's clients see them. */
-import type { ImageConfig, ImageRecord } from '@seaway/engine';
+import { type ImageConfig, type ImageRecord, zeroTime } from '@seaway/engine';
 import type { ApiVersion } from '../http/version.ts';
 
 /** From this version an image without names has an empty list of them. */
@@ -16,7 +16,7 @@ export function toDockerImageSummary(image: ImageRecord, references: readonly st
     Id: image.id,
     ParentId: '',
     RepoTags: isNameless ? ['<none>:<none>'] : references,
-    RepoDigests: isNameless ? ['<none>@<none>'] : [],
+    RepoDigests: isNameless && image.repoDigests.length === 0 ? ['<none>@<none>'] : image.repoDigests,
     Created: unixSeconds(image.createdAt),
     Size: image.sizeBytes,
     SharedSize: -1,
@@ -31,7 +31,7 @@ export function toDockerImageInspect(image: ImageRecord, rootfs: string, version
   return {
     Id: image.id,
     RepoTags: image.references,
-    RepoDigests: [],
+    RepoDigests: image.repoDigests,
     Parent: '',
     Comment: image.comment,
     Created: image.createdAt,
@@ -45,7 +45,7 @@ export function toDockerImageInspect(image: ImageRecord, rootfs: string, version
     ...(version < NO_VIRTUAL_SIZE_SINCE ? { VirtualSize: image.sizeBytes } : {}),
     GraphDriver: { Name: 'overlay2', Data: { LowerDir: rootfs } },
     RootFS: { Type: 'layers', Layers: image.layers },
-    Metadata: { LastTagTime: image.importedAt },
+    Metadata: { LastTagTime: image.lastTaggedAt ?? zeroTime },
   };
 }
 

@@ -1,5 +1,4 @@
 /** The endpoints under /images. Names of images contain slashes, so they are matched by what follows them. */
-import type { IncomingMessage } from 'node:http';
 import { type Engine, type ImageId, invalid, messageOf, notImplemented } from '@seaway/engine';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { toDockerHistory, toDockerImageInspect, toDockerImageSummary } from '../docker/image.ts';
@@ -7,6 +6,7 @@ import { isPruned, listedNames, listFilterKeys, pruneFilterKeys } from '../docke
 import { parsePlatform } from '../docker/platform.ts';
 import { openStream } from '../http/hijack.ts';
 import { type Filters, parseFilters, type Query, queryFlag, queryText } from '../http/query.ts';
+import { uploadOf } from '../http/upload.ts';
 import type { ApiVersion } from '../http/version.ts';
 import type { RouteApp, RouteContext } from './context.ts';
 
@@ -103,7 +103,7 @@ function loadImages({ images }: Engine) {
       out.write(jsonLine(message));
     };
     try {
-      await images.load(uploadOf(request.raw), (stream) => write({ stream }));
+      await images.load(uploadOf(request.raw), { onProgress: (stream) => write({ stream }) });
     } catch (error) {
       if (!out) throw error;
       const message = messageOf(error);
@@ -113,14 +113,6 @@ function loadImages({ images }: Engine) {
     out.end();
     return undefined;
   };
-}
-
-/**
- * The body as bytes. Giving it up early must leave the connection open, or the client would see that break off
- * instead of our answer.
- */
-function uploadOf(request: IncomingMessage): AsyncIterable<Uint8Array> {
-  return request.iterator({ destroyOnReturn: false });
 }
 
 function usersIn({ containers }: Engine) {

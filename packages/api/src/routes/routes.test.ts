@@ -134,14 +134,30 @@ describe('what is not there', () => {
   test('is a 404 for methods that a path does not take, too', () =>
     refuses('PATCH', '/containers/json', 404, 'page not found'));
 
-  for (const [method, template] of unsupportedEndpoints) {
+  for (const [method, template, hint] of unsupportedEndpoints) {
     const path = template.replaceAll(/\{\w+\.\.\.\}/g, 'team/app').replaceAll(/\{\w+\}/g, 'x');
     test(`${method} ${template} is a 501 that says so`, async () => {
       const { statusCode, body } = await send(method, `/v1.41${path}?x=1`);
-      const message = `${method} ${path} is not supported by this version of Seaway`;
+      const message = `${method} ${path} is not supported by this version of Seaway${hint ? `: ${hint}` : ''}`;
       assert.equal(statusCode, 501);
       if (method !== 'HEAD') assert.equal(body, `${JSON.stringify({ message })}\n`);
     });
+  }
+});
+
+test('what is not served is refused before its body is read', async () => {
+  const archive = Buffer.alloc(MAX_JSON_BYTES + 1);
+  for (const [url, status] of [
+    ['/build', 501],
+    ['/nope', 404],
+  ] as const) {
+    const answer = await api.inject({
+      method: 'POST',
+      url,
+      payload: archive,
+      headers: { 'content-type': 'application/x-tar' },
+    });
+    assert.equal(answer.statusCode, status, answer.body);
   }
 });
 

@@ -80,12 +80,7 @@ export function systemRoutes(app: RouteApp, { engine, version, labels }: RouteCo
       Images: engine.images.list().length,
       Driver: 'overlay2',
       DriverStatus: [],
-      Plugins: {
-        Volume: ['local'],
-        Network: ['bridge', 'host', 'null'],
-        Authorization: null,
-        Log: ['json-file'],
-      },
+      Plugins: { Volume: [], Network: ['bridge', 'host', 'null'], Authorization: null, Log: ['json-file'] },
       MemoryLimit: true,
       SwapLimit: true,
       CpuCfsPeriod: true,

@@ -4,15 +4,10 @@
  */
 type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
 
-export const unsupportedEndpoints: readonly (readonly [method: Method, path: string])[] = [
+export const unsupportedEndpoints: readonly (readonly [method: Method, path: string, hint?: string])[] = [
   ['GET', '/containers/{id}/top'],
   ['GET', '/containers/{id}/stats'],
-  ['GET', '/containers/{id}/changes'],
-  ['GET', '/containers/{id}/export'],
   ['GET', '/containers/{id}/attach/ws'],
-  ['HEAD', '/containers/{id}/archive'],
-  ['GET', '/containers/{id}/archive'],
-  ['PUT', '/containers/{id}/archive'],
   ['POST', '/containers/{id}/update'],
   ['POST', '/containers/{id}/pause'],
   ['POST', '/containers/{id}/unpause'],
@@ -22,13 +17,19 @@ export const unsupportedEndpoints: readonly (readonly [method: Method, path: str
   ['GET', '/images/search'],
   ['POST', '/images/{name...}/push'],
   ['GET', '/distribution/{name...}/json'],
-  ['POST', '/build'],
+  ['POST', '/build', 'build the image elsewhere, and "docker load" it'],
   ['POST', '/build/cancel'],
   ['POST', '/commit'],
   ['POST', '/auth'],
   ['POST', '/session'],
   ['POST', '/grpc'],
   ['GET', '/system/df'],
+  ['GET', '/volumes'],
+  ['GET', '/volumes/{name}'],
+  ['POST', '/volumes/create'],
+  ['POST', '/volumes/prune'],
+  ['PUT', '/volumes/{name}'],
+  ['DELETE', '/volumes/{name}'],
   ['GET', '/plugins/privileges'],
   ['POST', '/plugins/pull'],
   ['POST', '/plugins/create'],
@@ -37,11 +38,16 @@ export const unsupportedEndpoints: readonly (readonly [method: Method, path: str
   ['DELETE', '/containers/{id}/checkpoints/{checkpoint}'],
 ];
 
-const patterns = unsupportedEndpoints.map(([method, path]) => ({
+const patterns = unsupportedEndpoints.map(([method, path, hint]) => ({
   method,
   path: new RegExp(`^${path.replaceAll(/\{\w+\.\.\.\}/g, '.+').replaceAll(/\{\w+\}/g, '[^/]+')}$`),
+  hint,
 }));
 
-export function isDockerEndpoint(method: string, path: string): boolean {
-  return patterns.some((pattern) => pattern.method === method && pattern.path.test(path));
+/** @returns what to tell the client; undefined for what Docker does not have either */
+export function whyUnsupported(method: string, path: string): string | undefined {
+  const found = patterns.find((pattern) => pattern.method === method && pattern.path.test(path));
+  if (!found) return undefined;
+  const message = `${method} ${path} is not supported by this version of Seaway`;
+  return found.hint ? `${message}: ${found.hint}` : message;
 }

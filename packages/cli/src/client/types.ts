@@ -227,3 +227,36 @@ export interface ProgressMessage {
   error?: string;
   errorDetail?: { message: string };
 }
+
+/** Seaway's own answer of `GET /seaway/firewall`. */
+export interface FirewallAnswer {
+  Networks: FirewallNetwork[];
+  Ports: FirewallPort[];
+  /** In the language of nft(8); empty where Seaway's tables are gone. */
+  Ruleset: string;
+  InSync: boolean;
+  Missing: string[];
+  Foreign: string[];
+  Warnings: string[];
+}
+
+export interface FirewallNetwork {
+  Name: string;
+  Bridge: string;
+  Internal: boolean;
+  InterContainer: boolean;
+  Subnets: { Family: string; Subnet: string; GatewayMode: string; Outbound: string }[];
+}
+
+export interface FirewallPort {
+  /** Empty where the container's own port is open instead of one of the host. */
+  HostIp: string;
+  HostPort: number;
+  Protocol: string;
+  ContainerName: string;
+  /** Empty where nothing leads there. */
+  ContainerIp: string;
+  ContainerPort: number;
+  /** `kernel`, `relay`. */
+  ServedBy: string[];
+}

@@ -45,6 +45,10 @@ export const commandTable: Readonly<Record<string, CommandEntry>> = {
     summary: 'Remove all networks that are not in use',
     load: () => import('./network-prune.ts'),
   },
+  'firewall show': {
+    summary: 'Show what the firewall is for, its live rules, and whether both agree',
+    load: () => import('./firewall-show.ts'),
+  },
   version: { summary: 'Show versions', load: () => import('./version.ts') },
   info: { summary: 'Show the daemon and its machine', load: () => import('./info.ts') },
 };

@@ -72,7 +72,11 @@ export const optionSpecs = {
       'address that ports are published on where they name none; 0.0.0.0 is every address, IPv4 and IPv6',
   },
   ipv6: { kind: 'boolean', fallback: false, description: 'IPv6 on the default bridge; not supported yet' },
-  'ip-forward': { kind: 'boolean', fallback: true, description: 'turn IPv4 forwarding on where it is off' },
+  'ip-forward': {
+    kind: 'boolean',
+    fallback: true,
+    description: 'turn forwarding on where it is off and networks need it, and off again at the end',
+  },
   'ip-masq': { kind: 'boolean', fallback: true, description: "give outbound traffic the host's address" },
   'userland-proxy': {
     kind: 'boolean',

@@ -4,9 +4,9 @@
  * behind is cleaned by the same functions.
  */
 import { existsSync } from 'node:fs';
-import { chmod, chown, mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isErrno, processStartTime } from '@seaway/linux';
+import { processStartTime } from '@seaway/linux';
 import { allOrFirstError } from '../base/all-or-first-error.ts';
 import { internal, messageOf } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
@@ -21,10 +21,10 @@ import type { ResolverOverrides } from '../model/network-files.ts';
 import type { Networks } from '../networks/networks.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { buildOciSpec } from '../runtime/spec/oci-spec.ts';
-import type { ContainerMounts, RuntimeMounts } from '../volumes/container-mounts.ts';
 import type { Links } from './links.ts';
 import type { Networking, Placement } from './networking.ts';
 import type { ContainerRegistry } from './registry.ts';
+import { makeFolder, RootFilesystems } from './root-filesystems.ts';
 import {
   changeHostsFile,
   effectiveHostname,
@@ -40,7 +40,6 @@ export interface LauncherParts {
   readonly registry: ContainerRegistry;
   readonly networking: Networking;
   readonly links: Links;
-  readonly mounts: ContainerMounts;
   readonly networks: Networks;
   readonly images: ImageStore;
   readonly runtime: Runtime;
@@ -58,6 +57,7 @@ export interface LauncherOptions {
 }
 
 export class Launcher {
+  readonly rootfs: RootFilesystems;
   readonly #parts: LauncherParts;
   readonly #options: LauncherOptions;
   readonly #cgroupVersion: 1 | 2 = existsSync('/sys/fs/cgroup/cgroup.controllers') ? 2 : 1;
@@ -65,6 +65,7 @@ export class Launcher {
   constructor(parts: LauncherParts, options: LauncherOptions) {
     this.#parts = parts;
     this.#options = options;
+    this.rootfs = new RootFilesystems(parts, (id) => this.folder(id));
   }
 
   /** The container's own folder: its bundle, files and log. */
@@ -102,7 +103,6 @@ export class Launcher {
     links.check(placed);
     const linkEnvironment = links.environment(placed);
 
-    undo.add('release volumes', () => this.#parts.mounts.release(id));
     undo.add('unmount root filesystem', () => this.#unmount(id));
     undo.add('delete processes', () => runtime.delete(id));
     await runtime.forgetExit(id);
@@ -114,7 +114,8 @@ export class Launcher {
         logPath: this.logPath(id),
         terminal: container.config.tty,
         stdin: container.config.openStdin,
-        keepStdinOpen: !container.config.stdinOnce,
+        // A terminal is not closed by a client that leaves it: the next one types on.
+        keepStdinOpen: container.config.tty || !container.config.stdinOnce,
       },
       this.#prepare(placed, placement, linkEnvironment),
     );
@@ -143,49 +144,9 @@ export class Launcher {
   ): Promise<void> {
     await allOrFirstError([
       this.#parts.networking.plumb(container.id, placement),
-      this.#mountRootfs(container)
-        .then(() => this.#parts.mounts.mount(container))
-        .then((mounts) => this.#writeSpec(container, placement, linkEnvironment, mounts)),
+      this.rootfs.mount(container).then(() => this.#writeSpec(container, placement, linkEnvironment)),
       this.#writeFiles(container, placement),
     ]);
-  }
-
-  async #mountRootfs({ id, imageId }: ContainerRecord): Promise<void> {
-    const folder = this.folder(id);
-    const lower = this.#parts.images.rootfs(imageId);
-    const upper = join(folder, 'overlay', 'upper');
-    if (!existsSync(lower)) {
-      throw internal('image-incomplete', `the root filesystem of image ${imageId} is missing`, {
-        id,
-        imageId,
-      });
-    }
-    if (!existsSync(upper)) {
-      // The upper folder's own mode and owner become those of the container's "/".
-      const { mode, uid, gid } = await stat(lower);
-      await makeFolder(join(folder, 'overlay'));
-      await makeFolder(upper);
-      await chmod(upper, mode & 0o7777);
-      await chown(upper, uid, gid);
-    }
-    const request = {
-      lower: [lower],
-      upper,
-      work: join(folder, 'overlay', 'work'),
-      target: join(folder, 'rootfs'),
-    };
-    await this.#parts.kernel.changes.run('ensureOverlay', request).catch((error) => {
-      // Overlayfs takes most local file systems below its writable layer; not itself, and none of the network.
-      const hint = isErrno(error, 'EINVAL')
-        ? ' (the data root must lie on a file system such as ext4, xfs, btrfs or tmpfs)'
-        : '';
-      throw internal(
-        'overlay-failed',
-        `cannot mount the root filesystem: ${messageOf(error)}${hint}`,
-        { id },
-        error,
-      );
-    });
   }
 
   async #writeFiles(container: ContainerRecord, placement: Placement): Promise<void> {
@@ -230,13 +191,11 @@ export class Launcher {
     container: ContainerRecord,
     placement: Placement,
     linkEnvironment: readonly string[],
-    mounts: RuntimeMounts,
   ): Promise<void> {
     const folder = this.folder(container.id);
     const spec = buildOciSpec(
       await specInput({
         container,
-        ...mounts,
         rootfs: join(folder, 'rootfs'),
         namespace: container.sandboxId && this.#parts.networking.namespaceOf(container),
         ownsNetwork: placement.kind === 'own',
@@ -264,7 +223,6 @@ export class Launcher {
     await allOrFirstError([
       this.#parts.runtime.forgetExit(id),
       this.#unmount(id),
-      this.#parts.mounts.release(id),
       this.#parts.networking.cleanUp(id, endpoints),
     ]);
   }
@@ -275,13 +233,13 @@ export class Launcher {
   }
 
   async #unmount(id: ContainerId): Promise<void> {
-    await this.#parts.kernel.deletions.run('removeMount', join(this.folder(id), 'rootfs'));
+    await this.rootfs.unmount(id);
   }
 
   /** Deletes the container's folder with everything it wrote, and what runc could not delete before. */
   async deleteFolder(id: ContainerId): Promise<void> {
     if (!this.#parts.runtime.isDeleting(id)) await this.#parts.runtime.deleteLeftover(id);
-    await this.#unmount(id);
+    await this.rootfs.unmount(id, { evenIfBorrowed: true });
     try {
       await rm(this.folder(id), { recursive: true, force: true });
     } catch (error) {
@@ -292,14 +250,5 @@ export class Launcher {
         error,
       );
     }
-  }
-}
-
-/** Not `recursive`: with that, Node calls a read-only file system "no such file or directory". */
-async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { mode: 0o710 });
-  } catch (error) {
-    if (!isErrno(error, 'EEXIST')) throw error;
   }
 }

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { NftCommand, NftElement } from '@seaway/linux/nftables-json';
+import type { NftCommand, NftElement, NftRule } from '@seaway/linux/nftables-json';
 import type { NetworkId } from '../base/ids.ts';
 import type { ContainerRecord } from '../model/container.ts';
 import type { EndpointRecord, GatewayMode, NetworkRecord } from '../model/network.ts';
-import { fingerprintOfCommands } from './fingerprint.ts';
 import {
   addEndpoint,
   addNetwork,
@@ -141,9 +140,12 @@ describe('the firewall', () => {
   it('tells the rules of the bridge table once, however many containers there are', () => {
     const silent = (port: string) => ({ port, interContainer: false });
     const rules = (...endpoints: ReturnType<typeof silent>[]) =>
-      fingerprintOfCommands(compileRuleset(model({ endpoints })))['bridge chain forward'];
-    assert.equal(rules(), undefined);
-    assert.ok(rules(silent('veth1'))! > 0);
+      compileRuleset(model({ endpoints })).filter(
+        (command) =>
+          'add' in command && 'rule' in command.add && (command.add.rule as NftRule).family === 'bridge',
+      ).length;
+    assert.equal(rules(), 0);
+    assert.ok(rules(silent('veth1')) > 0);
     assert.equal(rules(silent('veth1'), silent('veth2')), rules(silent('veth1')));
   });
 

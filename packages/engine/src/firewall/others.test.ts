@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { NftChain, NftObject } from '@seaway/linux/nftables-json';
-import { describeDroppingChain, droppingChains } from './others.ts';
+import { describeDroppingChain, droppingChains, translatesElsewhere } from './others.ts';
 
 const chain = (changes: Partial<NftChain>): NftObject => ({
   chain: {
@@ -49,5 +49,14 @@ describe("other programs' chains", () => {
       ]),
       [],
     );
+  });
+});
+
+describe("another program's translation of what leaves the host", () => {
+  const nat = { table: 'nat', name: 'POSTROUTING', type: 'nat', hook: 'postrouting' } as const;
+  it('is seen, and told from filters, other hooks and our own', () => {
+    assert.ok(translatesElsewhere([chain({}), chain(nat)]));
+    const others = [chain({ ...nat, table: 'seaway' }), chain({ ...nat, hook: 'prerouting' })];
+    assert.ok(!translatesElsewhere([...others, chain({ ...nat, type: 'filter' }), chain({})]));
   });
 });

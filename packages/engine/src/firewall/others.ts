@@ -32,6 +32,17 @@ export function droppingChains(objects: readonly NftObject[]): DroppingChain[] {
   });
 }
 
+/** Whether another program has a chain for what leaves the host under another address: then it may need forwarding as well. */
+export function translatesElsewhere(objects: readonly NftObject[]): boolean {
+  return objects.some(
+    (object) =>
+      isChain(object) &&
+      object.chain.table !== tableName &&
+      object.chain.type === 'nat' &&
+      object.chain.hook === 'postrouting',
+  );
+}
+
 function isChain(object: NftObject): object is Extract<NftObject, { chain: unknown }> {
   return 'chain' in object;
 }

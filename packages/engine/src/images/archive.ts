@@ -4,7 +4,6 @@
  * or programs is `internal`.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
@@ -13,34 +12,27 @@ import { filterThrough, ProgramError, runProgram } from './programs.ts';
 
 export type Bytes = AsyncIterable<Uint8Array>;
 
-export interface ReceivedFile {
-  /** `sha256:` of the uncompressed bytes. */
+/** What was read of a stream. */
+export interface Measure {
+  /** `sha256:` of the bytes. */
   readonly digest: string;
   readonly sizeBytes: number;
 }
 
-/** Writes what comes in to `path`, uncompressed. Throws `invalid` or `internal`, see above. */
-export async function receiveArchive(source: Bytes, path: string): Promise<ReceivedFile> {
+/** A step of a pipeline that lets everything through and can tell afterwards what it was. */
+export function meter(): { step(chunks: Bytes): AsyncGenerator<Uint8Array>; result(): Measure } {
   const hash = createHash('sha256');
   let sizeBytes = 0;
-  const measure = async function* (chunks: Bytes): AsyncGenerator<Uint8Array> {
-    for await (const chunk of chunks) {
-      hash.update(chunk);
-      sizeBytes += chunk.length;
-      yield chunk;
-    }
+  return {
+    async *step(chunks) {
+      for await (const chunk of chunks) {
+        hash.update(chunk);
+        sizeBytes += chunk.length;
+        yield chunk;
+      }
+    },
+    result: () => ({ digest: `sha256:${hash.digest('hex')}`, sizeBytes }),
   };
-  try {
-    await pipeline(decompress(source), measure, createWriteStream(path, { mode: 0o600 }));
-  } catch (error) {
-    throw archiveError(error);
-  }
-  return { digest: `sha256:${hash.digest('hex')}`, sizeBytes };
-}
-
-/** As {@link receiveArchive}, from a file. */
-export async function copyArchive(from: string, to: string): Promise<ReceivedFile> {
-  return receiveArchive(createReadStream(from), to);
 }
 
 /**
@@ -64,18 +56,37 @@ export async function unpackUpload(source: Bytes, folder: string): Promise<void>
 
 /** The magic numbers that files of each kind begin with. Source: magic(5). */
 const compressions = [
-  { magic: [0x1f, 0x8b], open: (source) => throughStream(source, createGunzip()) },
-  { magic: [0x28, 0xb5, 0x2f, 0xfd], open: (source) => throughStream(source, createZstdDecompress()) },
-  { magic: [0x42, 0x5a, 0x68], open: (source) => filterThrough('bzip2', ['-dc'], source) },
-  { magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00], open: (source) => filterThrough('xz', ['-dc'], source) },
-] as const satisfies readonly { magic: readonly number[]; open: (source: Bytes) => Bytes }[];
+  { name: 'gzip', magic: [0x1f, 0x8b], open: (source) => throughStream(source, createGunzip()) },
+  {
+    name: 'zstd',
+    magic: [0x28, 0xb5, 0x2f, 0xfd],
+    open: (source) => throughStream(source, createZstdDecompress()),
+  },
+  { name: 'bzip2', magic: [0x42, 0x5a, 0x68], open: (source) => filterThrough('bzip2', ['-dc'], source) },
+  {
+    name: 'xz',
+    magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00],
+    open: (source) => filterThrough('xz', ['-dc'], source),
+  },
+] as const satisfies readonly {
+  name: string;
+  magic: readonly number[];
+  open: (source: Bytes) => Bytes;
+}[];
 
 const MAGIC_BYTES = 6;
 
-async function* decompress(source: Bytes): AsyncGenerator<Uint8Array> {
+/** The same bytes, uncompressed when they are compressed. */
+export async function* decompress(source: Bytes): AsyncGenerator<Uint8Array> {
+  const { compression, all } = await recognise(source);
+  yield* compression ? compression.open(all) : all;
+}
+
+/** What the stream is compressed with, and all of it. */
+export async function recognise(source: Bytes) {
   const { head, all } = await peek(fromSender(source), MAGIC_BYTES);
   const compression = compressions.find(({ magic }) => magic.every((byte, index) => head[index] === byte));
-  yield* compression ? compression.open(all) : all;
+  return { compression, all };
 }
 
 /** Whatever stops the sender is no fault of ours: said once here, where it can still be told from a disk's error. */

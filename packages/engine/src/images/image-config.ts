@@ -53,16 +53,29 @@ export interface NewImageConfig {
   readonly architecture: string;
   readonly variant?: string;
   readonly os: string;
+  readonly author?: string;
   readonly comment: string;
   readonly config: ImageConfig;
-  readonly diffId: string;
+  /** Lowest first. */
+  readonly diffIds: readonly string[];
+  /** The steps before this one; those of the image that it was made from. */
+  readonly history?: readonly ImageHistoryEntry[];
+  /** What the newest step did. */
+  readonly createdBy?: string;
 }
 
-/** The configuration blob of an image with one layer. */
+/** The configuration blob of a new image, whose newest layer is its own. */
 export function formatImageConfig(image: NewImageConfig): Buffer {
-  const { config, createdAt, comment } = image;
+  const { config, createdAt, comment, author } = image;
+  const step = {
+    created: createdAt,
+    ...(image.createdBy ? { created_by: image.createdBy } : {}),
+    ...(author ? { author } : {}),
+    ...(comment ? { comment } : {}),
+  };
   const document = {
     architecture: image.architecture,
+    ...(author ? { author } : {}),
     ...(image.variant ? { variant: image.variant } : {}),
     comment,
     config: {
@@ -75,13 +88,25 @@ export function formatImageConfig(image: NewImageConfig): Buffer {
       ...(config.workingDir ? { WorkingDir: config.workingDir } : {}),
       ...(Object.keys(config.labels).length > 0 ? { Labels: config.labels } : {}),
       ...(config.stopSignal ? { StopSignal: config.stopSignal } : {}),
+      ...(config.shell ? { Shell: config.shell } : {}),
+      ...(config.healthcheck ? { Healthcheck: config.healthcheck } : {}),
     },
     created: createdAt,
-    history: [{ created: createdAt, comment }],
+    history: [...(image.history ?? []).map(formatHistory), step],
     os: image.os,
-    rootfs: { type: 'layers', diff_ids: [image.diffId] },
+    rootfs: { type: 'layers', diff_ids: image.diffIds },
   };
   return Buffer.from(JSON.stringify(document));
+}
+
+function formatHistory(entry: ImageHistoryEntry) {
+  return {
+    ...(entry.created ? { created: entry.created } : {}),
+    ...(entry.createdBy ? { created_by: entry.createdBy } : {}),
+    ...(entry.author ? { author: entry.author } : {}),
+    ...(entry.comment ? { comment: entry.comment } : {}),
+    ...(entry.emptyLayer ? { empty_layer: true } : {}),
+  };
 }
 
 function parseConfig(config: Record<string, unknown>): ImageConfig {

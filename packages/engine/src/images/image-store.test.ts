@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -272,7 +272,7 @@ test('load keeps the configuration byte for byte, so that the id is the same as 
     config: { config: { Cmd: ['x'], Labels: null }, 'x-unknown': [1, 2] },
   });
   const progress: string[] = [];
-  const { loaded } = await store.load(stream(archive), (text) => progress.push(text));
+  const { loaded } = await store.load(stream(archive), { onProgress: (text) => progress.push(text) });
   assert.deepEqual(loaded, ['Loaded image: app:1', 'Loaded image: app:2']);
   assert.deepEqual(progress, ['Loaded image: app:1\n', 'Loaded image: app:2\n']);
 
@@ -301,7 +301,7 @@ test('load reports a name that moves', async () => {
   const old = await store.import(stream(tarball), { reference: 'app:1' });
   const progress: string[] = [];
   const archive = await dockerArchive({ layers: [tarball], tags: ['app:1'] });
-  await store.load(stream(archive), (text) => progress.push(text));
+  await store.load(stream(archive), { onProgress: (text) => progress.push(text) });
   assert.equal(
     progress[0],
     `The image app:1 already exists, renaming the old one with ID ${old.id} to empty string\n`,
@@ -518,6 +518,60 @@ test('what happens is told', async () => {
   ]);
 });
 
+test('a commit adds a layer and a step of history to its parent, and shares the rest', async () => {
+  const parent = await store.import(stream(tarball), { reference: 'base', changes: ['CMD ["x"]'] });
+  const layer = await tar({ 'etc/more': 'more\n', 'bin/.wh.alias': '' });
+  const image = await store.commit(stream(layer), {
+    parent: parent.id,
+    config: { ...parent.config, env: ['A=1'] },
+    author: 'me',
+    comment: 'why',
+    createdBy: 'sh -c make',
+    reference: 'team/app',
+  });
+  assert.deepEqual(image.references, ['team/app:latest']);
+  assert.deepEqual(image.layers, [...parent.layers, `sha256:${sha256(layer)}`]);
+  assert.deepEqual(image.layerBlobs[0], parent.layerBlobs[0]);
+  assert.deepEqual([image.author, image.comment, image.config.cmd], ['me', 'why', ['x']]);
+  assert.deepEqual(
+    image.history.map(({ createdBy, comment }) => [createdBy, comment]),
+    [
+      ['', 'Imported from -'],
+      ['sh -c make', 'why'],
+    ],
+  );
+  const tree = store.rootfs(image.id);
+  assert.deepEqual((await readdir(join(tree, 'etc'))).sort(), ['hello', 'more']);
+  assert.deepEqual(await readdir(join(tree, 'bin')), ['tool']);
+  await store.remove('base', { force: false, inUseBy: unused });
+  assert.deepEqual((await contents())['blobs/sha256'], image.blobs.map((blob) => blob.slice(7)).sort());
+  const gone = { ...image, parent: parent.id, createdBy: '' };
+  await rejects(store.commit(stream(layer), gone), 'notFound', /^No such image: sha256:/);
+});
+
+test('a tree that a power cut may have damaged is unpacked again', async () => {
+  const { id } = await store.import(stream(tarball), { reference: 'a' });
+  const damaged = join(store.rootfs(id), 'etc/hello');
+  await writeFile(damaged, '');
+  store = await reopened();
+  assert.equal(await readFile(damaged, 'utf8'), '', 'the same boot: nothing was lost');
+  await writeFile(join(root, 'unsynced', id.slice(7)), 'an earlier boot');
+  store = await reopened();
+  assert.equal(await readFile(damaged, 'utf8'), 'hello\n');
+});
+
+test('what earlier versions stored goes on working', async () => {
+  const { id } = await store.import(stream(tarball), { reference: 'a' });
+  const { layerBlobs: _, repoDigests: __, manifestType: ___, ...old } = table.get(id)!;
+  const [diffId = ''] = old.layers;
+  await writeFile(join(root, 'blobs/sha256', diffId.slice(7)), tarball);
+  table.put({ ...old, blobs: [old.digest, id, diffId] } as ImageRecord);
+  await rm(store.rootfs(id), { recursive: true });
+  store = await reopened();
+  assert.equal(await readFile(join(store.rootfs(id), 'etc/hello'), 'utf8'), 'hello\n');
+  assert.equal(store.resolve('a').layerBlobs[0]?.sizeBytes, tarball.length);
+});
+
 test('many imports at once all succeed', async () => {
   const images = await Promise.all(
     Array.from({ length: 6 }, (_, n) =>
@@ -551,7 +605,7 @@ test('a full disk is said, and leaves nothing behind', async () => {
   const big = join(folder, 'big.tar');
   for (const fileBytes of [3 << 20, 1200 << 10]) {
     // Too large to be received; then small enough for that, but not to be unpacked as well.
-    await writeFile(big, await tar({ big: Buffer.alloc(fileBytes, 'x') }));
+    await writeFile(big, await tar({ big: randomBytes(fileBytes) }));
     const inside =
       'mount -t tmpfs -o size=2m tmpfs "$1" && exec "$2" --input-type=module -e "$3" "$4" "$5" "$6" "$1"';
     const args = [

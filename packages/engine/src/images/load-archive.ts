@@ -6,6 +6,7 @@ import { lstat, readFile, realpath } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { invalid } from '../base/errors.ts';
 import { asObject, parseJson, strings, text } from './image-config.ts';
+import type { Platform } from './manifest.ts';
 import { normaliseReference } from './reference.ts';
 
 /** One image of the archive. */
@@ -15,12 +16,6 @@ export interface ArchivedImage {
   readonly layerPaths: readonly string[];
   /** Normalised names. */
   readonly names: readonly string[];
-}
-
-/** Architecture in the words of the OCI specification. */
-export interface Platform {
-  readonly os: string;
-  readonly architecture: string;
 }
 
 /** Far more than any real manifest or configuration; a bound on what a sender can make us hold. */

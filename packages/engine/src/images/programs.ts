@@ -24,6 +24,8 @@ export interface RunOptions {
   readonly cwd: string;
   /** Fed to its stdin; nothing when absent. */
   readonly input?: AsyncIterable<Uint8Array>;
+  /** Ends the program; what was thrown by the abort is thrown then. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -42,9 +44,17 @@ export async function runProgram(
   });
   const end = endOf(program, child);
   const feeding = feed(child, options.input);
+  const { signal } = options;
+  const stop = (): void => void child.kill('SIGKILL');
+  signal?.addEventListener('abort', stop);
+  if (signal?.aborted) stop();
   try {
     await Promise.all([end, feeding]);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
   } finally {
+    signal?.removeEventListener('abort', stop);
     child.kill('SIGKILL');
     await end.catch(() => {});
   }

@@ -94,9 +94,19 @@ test('a new tag takes its tag from either parameter', () => {
 });
 
 const images = [
-  { id: `sha256:abc1${'0'.repeat(60)}` as ImageId, references: ['busybox:latest', 'team/x:1'], digest },
-  { id: `sha256:abc2${'0'.repeat(60)}` as ImageId, references: [], digest: `sha256:${'00'.repeat(32)}` },
-  { id: `sha256:fade${'0'.repeat(60)}` as ImageId, references: ['abc2:latest'], digest: '' },
+  {
+    id: `sha256:abc1${'0'.repeat(60)}` as ImageId,
+    references: ['busybox:latest', 'team/x:1'],
+    repoDigests: [],
+    digest,
+  },
+  {
+    id: `sha256:abc2${'0'.repeat(60)}` as ImageId,
+    references: [],
+    repoDigests: [],
+    digest: `sha256:${'00'.repeat(32)}`,
+  },
+  { id: `sha256:fade${'0'.repeat(60)}` as ImageId, references: ['abc2:latest'], repoDigests: [], digest: '' },
 ];
 
 test('images are found by name, full id, digest and unique beginning of the id', () => {

@@ -100,14 +100,15 @@ export function parseNewTag(repository: string, tag?: string): string {
 export interface FindableImage {
   readonly id: ImageId;
   readonly references: readonly string[];
+  readonly repoDigests: readonly string[];
   readonly digest: string;
 }
 
 /** How a text led to an image: Docker removes a name and an image by id by different rules. */
-export interface FoundImage<T extends FindableImage> {
-  readonly image: T;
-  readonly by: 'name' | 'id';
-}
+export type FoundImage<T extends FindableImage> =
+  | { readonly image: T; readonly by: 'id' }
+  /** `name` is the one of its names that was meant. */
+  | { readonly image: T; readonly by: 'name'; readonly name: string };
 
 /**
  * Finds the image that `text` means: a full id, else a name, else the unique beginning of an id. A name goes
@@ -123,22 +124,30 @@ export function findImage<T extends FindableImage>(
 
   const prefix = /^(?:sha256:)?([0-9a-f]{1,64})$/.exec(text)?.[1];
   const named = findByName(all, withDefaultTag(parseReference(text)));
-  if (named) return { image: named, by: 'name' };
+  if (named) return named;
   if (!prefix) return undefined;
   return foundById(all.filter((image) => image.id.startsWith(`sha256:${prefix}`)));
 }
 
-function findByName<T extends FindableImage>(images: readonly T[], wanted: ImageReference): T | undefined {
+function findByName<T extends FindableImage>(
+  images: readonly T[],
+  wanted: ImageReference,
+): FoundImage<T> | undefined {
   if (wanted.digest === undefined) {
     const name = formatReference(wanted);
-    return images.find((image) => image.references.includes(name));
+    const image = images.find(({ references }) => references.includes(name));
+    return image && { image, by: 'name', name };
   }
   const repository = formatRepository(wanted);
-  return images.find(
-    (image) =>
-      image.digest === wanted.digest &&
-      image.references.some((name) => formatRepository(parseReference(name)) === repository),
-  );
+  const repoDigest = `${repository}@${wanted.digest}`;
+  const known = images.find(({ repoDigests }) => repoDigests.includes(repoDigest));
+  if (known) return { image: known, by: 'name', name: repoDigest };
+  // An image that no registry has seen is known by the digest of its manifest here.
+  for (const image of images.filter(({ digest }) => digest === wanted.digest)) {
+    const name = image.references.find((name) => formatRepository(parseReference(name)) === repository);
+    if (name !== undefined) return { image, by: 'name', name };
+  }
+  return undefined;
 }
 
 function foundById<T extends FindableImage>(matches: readonly T[]): FoundImage<T> | undefined {
@@ -146,7 +155,8 @@ function foundById<T extends FindableImage>(matches: readonly T[]): FoundImage<T
   return image && matches.length === 1 ? { image, by: 'id' } : undefined;
 }
 
-function withDefaultTag(reference: ImageReference): ImageReference {
+/** The reference itself when it says which image it means, else with the tag `latest`. */
+export function withDefaultTag(reference: ImageReference): ImageReference {
   if (reference.tag !== undefined || reference.digest !== undefined) return reference;
   return { ...reference, tag: DEFAULT_TAG };
 }

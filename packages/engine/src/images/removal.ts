@@ -2,6 +2,7 @@
 import { conflict } from '../base/errors.ts';
 import { shortId } from '../base/ids.ts';
 import type { ImageRecord } from '../model/image.ts';
+import { formatRepository, parseReference } from './reference.ts';
 
 export interface ImageUser {
   readonly id: string;
@@ -9,10 +10,10 @@ export interface ImageUser {
 }
 
 export interface RemovalInput {
-  readonly image: Pick<ImageRecord, 'id' | 'references'>;
+  readonly image: Pick<ImageRecord, 'id' | 'references' | 'repoDigests'>;
   /** What was asked for, for messages. */
   readonly asked: string;
-  /** The normalised name to remove; absent when the image was asked for by id. */
+  /** The name or repository digest to remove; absent when the image was asked for by id. */
   readonly name?: string;
   readonly force: boolean;
   /** Containers made from this image. */
@@ -27,8 +28,8 @@ export interface RemovalPlan {
 
 /**
  * Decides what goes. A name is taken away alone while the image has others; the last name takes the image along.
- * By id all goes at once. Throws `conflict` when something in use or ambiguous would go without force; a running
- * container's image cannot be deleted by any force.
+ * With the last tag of a repository go its digests there. By id all goes at once. Throws `conflict` when something in
+ * use or ambiguous would go without force; a running container's image cannot be deleted by any force.
  */
 export function planRemoval(input: RemovalInput): RemovalPlan {
   return input.name === undefined ? planById(input) : planByName(input, input.name);
@@ -37,16 +38,33 @@ export function planRemoval(input: RemovalInput): RemovalPlan {
 function planByName(input: RemovalInput, name: string): RemovalPlan {
   const { image, force, users } = input;
   const user = users[0];
-  if (image.references.length > 1) return { untag: [name], isDeleted: false };
-  if (user && !force) {
+  if (user && !force && isOneName(image)) {
     throw conflict(
       'image-in-use',
       `conflict: unable to remove repository reference "${input.asked}" (must force) - container ${shortId(user.id)} is using its referenced image ${shortId(image.id)}`,
       { image: image.id, container: user.id },
     );
   }
-  // Forced: the name goes, and an image that containers still need stays without one.
-  return { untag: [name], isDeleted: !user };
+  const untag = [name, ...orphanedDigests(image, name)];
+  const isLast = untag.length === image.references.length + image.repoDigests.length;
+  // An image that is needed stays without a name: by force only where it is running, else also where it is not.
+  const isNeeded = users.some((other) => other.running) || (!force && user !== undefined);
+  return { untag, isDeleted: isLast && !isNeeded };
+}
+
+/** A digest says where a tag came from; without a tag of that repository it would only keep the image from going. */
+function orphanedDigests({ references, repoDigests }: RemovalInput['image'], name: string): string[] {
+  if (repoDigests.includes(name)) return [];
+  const repository = repositoryOf(name);
+  const hasOther = references.some((other) => other !== name && repositoryOf(other) === repository);
+  return hasOther ? [] : repoDigests.filter((digest) => repositoryOf(digest) === repository);
+}
+
+/** At most one tag, and all of one repository: to name the image is to mean all of its names. */
+function isOneName({ references, repoDigests }: RemovalInput['image']): boolean {
+  const all = [...references, ...repoDigests];
+  if (all.length <= 1) return true;
+  return references.length <= 1 && new Set(all.map(repositoryOf)).size === 1;
 }
 
 function planById(input: RemovalInput): RemovalPlan {
@@ -59,7 +77,7 @@ function planById(input: RemovalInput): RemovalPlan {
       `image is being used by running container ${shortId(running.id)}`,
     );
   }
-  if (!force && image.references.length > 1) {
+  if (!force && !isOneName(image)) {
     throw cannotDelete(input, 'must be forced', 'image is referenced in multiple repositories');
   }
   const stopped = users[0];
@@ -70,7 +88,11 @@ function planById(input: RemovalInput): RemovalPlan {
       `image is being used by stopped container ${shortId(stopped.id)}`,
     );
   }
-  return { untag: image.references, isDeleted: true };
+  return { untag: [...image.references, ...image.repoDigests], isDeleted: true };
+}
+
+function repositoryOf(name: string): string {
+  return formatRepository(parseReference(name));
 }
 
 function cannotDelete(input: RemovalInput, remedy: string, reason: string): Error {

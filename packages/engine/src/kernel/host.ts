@@ -1,5 +1,4 @@
-/** The host's own state beside its links: the firewall, forwarding, and which boot this is. */
-import { existsSync } from 'node:fs';
+/** The host's own state beside its links: the firewall, and which boot this is. */
 import { isErrno, type NftCommand, type NftObject, readSysctl, writeSysctl } from '@seaway/linux';
 import { parseLocalPortRange, parseReservedPorts } from '../publishing/port-allocator.ts';
 import { generation, nftables } from './sockets.ts';
@@ -35,14 +34,29 @@ export function isRulesetDisturbed(): boolean {
 
 /** What our tables hold; nothing where they are gone. */
 export function ownTables(name: string): NftObject[] {
-  return (['inet', 'bridge'] as const).flatMap((family) => {
-    try {
-      return nftables().list({ kind: 'table', family, name });
-    } catch (error) {
-      if (isErrno(error, 'ENOENT')) return [];
-      throw error;
-    }
-  });
+  return ownFamilies.flatMap(
+    (family) => orNone(() => nftables().list({ kind: 'table', family, name })) ?? [],
+  );
+}
+
+/** The same, and as text in the language of nft(8). */
+export function showOwnTables(name: string): { readonly text: string; readonly objects: NftObject[] } {
+  const texts = ownFamilies.flatMap(
+    (family) => orNone(() => nftables().run(`list table ${family} ${name}`)) ?? [],
+  );
+  return { text: texts.join('\n'), objects: ownTables(name) };
+}
+
+const ownFamilies = ['inet', 'bridge'] as const;
+
+/** undefined where there is no such table. */
+function orNone<T>(list: () => T): T | undefined {
+  try {
+    return list();
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
 }
 
 /** All chains of the host, of whatever program. */
@@ -72,20 +86,6 @@ export function replaceFirewall({ definitions, commands, removal }: Ruleset): vo
   }
   knownGeneration = generation().read();
   wasDisturbed = false;
-}
-
-const forwarding = {
-  4: ['net', 'ipv4', 'ip_forward'],
-  6: ['net', 'ipv6', 'conf', 'all', 'forwarding'],
-} as const;
-
-/** Turns forwarding on; tells whether it was off before. A kernel without the family has nothing to turn on. */
-export function enableForwarding(family: 4 | 6): boolean {
-  if (family === 6 && !existsSync('/proc/sys/net/ipv6')) return false;
-  const name = forwarding[family];
-  if (readSysctl(name) === '1') return false;
-  writeSysctl(name, '1');
-  return true;
 }
 
 /** From which ports the host chooses one by itself, and which of them it leaves out; ip-sysctl in the kernel's own documentation. */

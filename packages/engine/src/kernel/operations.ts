@@ -5,6 +5,7 @@
  */
 export * from './bridges.ts';
 export * from './connections.ts';
+export * from './forwarding.ts';
 export * from './host.ts';
 export * from './links.ts';
 export * from './mounts.ts';

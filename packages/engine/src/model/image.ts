@@ -35,6 +35,16 @@ export interface ImageHistoryEntry {
   emptyLayer: boolean;
 }
 
+/** How a layer lies in the image store: as it came from a registry, else compressed. */
+export interface LayerBlob {
+  /** Digest of the bytes as stored, `sha256:<hex>`. */
+  digest: string;
+  /** Bytes as stored. */
+  sizeBytes: number;
+  /** Media type of the OCI image specification or of Docker's registry format. */
+  mediaType: string;
+}
+
 /** One image as committed to the store. */
 export interface ImageRecord {
   /** Digest of the configuration, as Docker has it. */
@@ -55,13 +65,21 @@ export interface ImageRecord {
   layers: string[];
   /** Uncompressed size of each layer in bytes, in the order of `layers`. */
   layerSizes: number[];
+  /** The stored form of each layer, in the order of `layers`. */
+  layerBlobs: LayerBlob[];
   history: ImageHistoryEntry[];
+  /** Names under which registries know it, `busybox@sha256:<hex>`; what the digest is of is for the registry to say. */
+  repoDigests: string[];
   /** Digest of the manifest in the image store. */
   digest: string;
+  /** Media type of that manifest. */
+  manifestType: string;
   /** Digests of every blob (manifest, configuration, layers) that the image needs. */
   blobs: string[];
   /** RFC 3339: when it came into this store. */
   importedAt: string;
+  /** RFC 3339: when it last got a name here. */
+  lastTaggedAt?: string;
   /** Removed by force while stopped containers still need its files: hidden, and deleted with the last of them. */
   isRemoved?: boolean;
 }

@@ -1,8 +1,9 @@
 /** Keeps the kernel's ruleset in step with the model: small changes as they come, the whole of it when in doubt. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { NftCommand } from '@seaway/linux/nftables-json';
 import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { fingerprintOfCommands, fingerprintOfObjects, isSameFingerprint } from '../firewall/fingerprint.ts';
+import { compareRulesets, isSameRuleset, type RulesetDifference } from '../firewall/comparison.ts';
 import { compileRuleset, type FirewallModel, removalText } from '../firewall/model.ts';
 import { tableName } from '../firewall/nft.ts';
 import { describeDroppingChain, droppingChains } from '../firewall/others.ts';
@@ -11,6 +12,16 @@ import type { Kernel } from '../kernel/kernel.ts';
 
 /** How often it is looked whether somebody else has changed the host's rules; one look costs microseconds. */
 const LOOK_MS = 500;
+
+/** How often an inspection looks before it believes that something is amiss, and how long it waits in between. */
+const LOOKS = 3;
+const BETWEEN_LOOKS_MS = 20;
+
+/** What is live. */
+export interface FirewallInspection extends RulesetDifference {
+  /** Our tables in the language of nft(8); empty where there are none. */
+  readonly text: string;
+}
 
 export class Firewall {
   readonly #kernel: Kernel;
@@ -52,6 +63,17 @@ export class Firewall {
     }
   }
 
+  /** The rules as the kernel has them, and what is missing or foreign among them. */
+  async inspect(): Promise<FirewallInspection> {
+    for (let attempt = 1; ; attempt++) {
+      const { text, objects } = await this.#kernel.changes.run('showOwnTables', tableName);
+      const difference = compareRulesets(compileRuleset(this.#model()), objects);
+      // The model is ahead of the kernel while a change is on its way there; another look comes behind that.
+      if (isSameRuleset(difference) || attempt === LOOKS) return { text, ...difference };
+      await sleep(BETWEEN_LOOKS_MS);
+    }
+  }
+
   /** What other programs' firewalls do to the traffic of containers, in sentences. */
   async obstacles(): Promise<readonly string[]> {
     const chains = await this.#kernel.changes.run('hostChains');
@@ -81,9 +103,8 @@ export class Firewall {
       if (!(await this.#kernel.changes.run('isRulesetDisturbed'))) return;
       await this.reportObstacles();
       // Changes of ours that are under way are in the model already, and in the kernel by the time of the answer.
-      const there = fingerprintOfObjects(await this.#kernel.changes.run('ownTables', tableName));
-      const wanted = fingerprintOfCommands(compileRuleset(this.#model()));
-      if (isSameFingerprint(there, wanted)) return;
+      const there = await this.#kernel.changes.run('ownTables', tableName);
+      if (isSameRuleset(compareRulesets(compileRuleset(this.#model()), there))) return;
       this.#log.warn({}, 'somebody has changed the firewall of Seaway: it is put back');
       await this.apply();
     } catch (error) {

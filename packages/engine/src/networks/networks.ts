@@ -32,6 +32,7 @@ import { AddressBook } from './address-book.ts';
 import { type DefaultBridgeSettings, planDefaultBridge } from './default-bridge.ts';
 import { Endpoints } from './endpoints.ts';
 import { Firewall } from './firewall.ts';
+import { Forwarding } from './forwarding.ts';
 import { HostRoutes, type OnLinkRoute } from './host-routes.ts';
 import { LinkRemovals } from './link-removals.ts';
 
@@ -70,9 +71,6 @@ const ambiguous: Record<LookupPurpose, (reference: string, count: number) => str
   connect: ambiguousForUse,
 };
 
-/** Which family's forwarding Seaway has turned on in which boot; keys of the store's facts. */
-const forwardingFacts = { 4: 'forwarding-enabled-in-boot', 6: 'ipv6-forwarding-enabled-in-boot' } as const;
-
 export class Networks {
   readonly endpoints: Endpoints;
   readonly addresses = new AddressBook();
@@ -86,11 +84,11 @@ export class Networks {
   readonly firewall: Firewall;
   readonly #removals: LinkRemovals;
   readonly #hostRoutes: HostRoutes;
+  readonly #forwarding: Forwarding;
   /** Of networks that come and go, one after another for each name of a device. */
   readonly #devices = new KeyedLock();
   /** In the store, so that nobody else gets their names and subnets, and not yet real: nobody finds them so far. */
   readonly #unfinished = new Set<NetworkId>();
-  #bootId = '';
   #isPruning = false;
 
   constructor(parts: NetworksParts, options: NetworkOptions) {
@@ -105,6 +103,7 @@ export class Networks {
     this.firewall = new Firewall(kernel, () => this.#firewallModel(), log);
     this.#removals = new LinkRemovals(kernel, markPrefix(this.#mark), log);
     this.#hostRoutes = new HostRoutes(kernel, log);
+    this.#forwarding = new Forwarding({ store, kernel, log }, options.ipForward);
     this.endpoints = new Endpoints({
       store,
       addresses: this.addresses,
@@ -118,7 +117,7 @@ export class Networks {
 
   /** Makes the default networks where they are missing, and every network real again. */
   async restore(): Promise<void> {
-    this.#bootId = await this.#kernel.changes.run('bootId');
+    await this.#forwarding.open();
     for (const [name, driver] of [['host', 'host'] as const, ['none', 'null'] as const]) {
       if (!this.#byName(name)) this.#store.networks.put(plainNetwork(name, driver));
     }
@@ -126,8 +125,10 @@ export class Networks {
     for (const network of this.list()) {
       if (network.bridge) await this.#restoreNetwork(network);
     }
-    await this.#enableForwarding(4);
-    if (this.list().some(({ enableIpv6, bridge }) => enableIpv6 && bridge)) await this.#enableForwarding(6);
+    await this.#forwarding.enable('ipv4');
+    if (this.list().some(({ enableIpv6, bridge }) => enableIpv6 && bridge)) {
+      await this.#forwarding.enable('ipv6');
+    }
     await this.firewall.apply();
     await this.firewall.reportObstacles();
     this.firewall.watch();
@@ -191,8 +192,6 @@ export class Networks {
   }
 
   #firewallModel(): FirewallModel {
-    const wasTurnedOn = (family: 4 | 6) =>
-      this.#store.meta.get(forwardingFacts[family])?.value === this.#bootId;
     return {
       networks: this.#all().flatMap((network) => toFirewallNetwork(network) ?? []),
       endpoints: this.endpoints.firewallEndpoints(),
@@ -200,19 +199,8 @@ export class Networks {
       openings: this.#parts.openings(),
       links: this.endpoints.firewallLinks(),
       // A host that was no router before must not become one for others because containers need it.
-      dropOtherForwarding: [
-        ...(wasTurnedOn(4) ? ['ipv4' as const] : []),
-        ...(wasTurnedOn(6) ? ['ipv6' as const] : []),
-      ],
+      dropOtherForwarding: this.#forwarding.turnedOn(),
     };
-  }
-
-  /** @returns whether it was off before, so that others' traffic is to be kept out from now on */
-  async #enableForwarding(family: 4 | 6): Promise<boolean> {
-    if (!this.#options.ipForward) return false;
-    const enabledNow = await this.#kernel.changes.run('enableForwarding', family);
-    if (enabledNow) this.#store.meta.put({ id: forwardingFacts[family], value: this.#bootId });
-    return enabledNow;
   }
 
   /**
@@ -325,7 +313,7 @@ export class Networks {
     undo.add('remove bridge', () => this.#removals.remove(device));
     // One behind the other on the kernel thread, without a way to and fro in between.
     await allOrFirstError([this.#driver.ensureNetwork(network, []), this.firewall.change(addNetwork(view))]);
-    if (network.enableIpv6 && (await this.#enableForwarding(6))) await this.firewall.apply();
+    if (network.enableIpv6 && (await this.#forwarding.enable('ipv6'))) await this.firewall.apply();
   }
 
   /** Containers may have asked for addresses of a network before there was one of that name. */
@@ -424,11 +412,17 @@ export class Networks {
     return this.#byName(defaultBridge)?.subnets.map(({ gateway }) => gateway) ?? [];
   }
 
-  /** What is still to be removed is removed now. */
+  /** What is still to be removed is removed now, and the host is no router any more where no container needs that. */
   async close(): Promise<void> {
     this.firewall.unwatch();
     this.#hostRoutes.close();
     await this.#removals.close();
+    try {
+      if (this.endpoints.firewallEndpoints().length > 0) return;
+      if (await this.#forwarding.putBack()) await this.firewall.apply();
+    } catch (error) {
+      this.#log.error({ error: messageOf(error) }, 'forwarding was not put back');
+    }
   }
 }
 

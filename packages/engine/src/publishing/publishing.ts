@@ -15,6 +15,7 @@ import {
   removeOpenings,
   removePorts,
 } from '../firewall/ports.ts';
+import type { ReportedPort } from '../firewall/report.ts';
 import type { KeeperClient } from '../keeper/keeper-client.ts';
 import type { PortHolder } from '../keeper/protocol.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -35,6 +36,7 @@ import {
   openings,
   publishTarget,
   relayedPorts,
+  servedPorts,
   udpChange,
   withHostPorts,
 } from './targets.ts';
@@ -105,6 +107,24 @@ export class Publishing {
   #allPassages(): Passages[] {
     const { store, endpoints } = this.#parts;
     return [...store.containers.all()].map(({ id }) => this.#passages(id, endpoints.attachments(id)));
+  }
+
+  /** What leads to containers, for people to look at. */
+  report(): ReportedPort[] {
+    const { store, endpoints } = this.#parts;
+    return [...store.containers.all()].flatMap(({ id, name, publishedPorts = [] }) => {
+      const attachments = endpoints.attachments(id);
+      const container = { containerId: id, containerName: name };
+      const opened = this.#passages(id, attachments).openings;
+      return [
+        ...servedPorts(publishedPorts, publishTarget(attachments) ?? {}),
+        ...opened.map(({ protocol, address, port }) => ({
+          protocol,
+          containerAddress: address,
+          containerPort: port,
+        })),
+      ].map((port) => ({ ...container, ...port }));
+    });
   }
 
   /** What leads to a container over these networks. */

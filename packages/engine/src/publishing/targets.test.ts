@@ -8,6 +8,7 @@ import {
   heldPorts,
   type PublishTarget,
   publishTarget,
+  servedPorts,
 } from './targets.ts';
 
 const ipv4Address = '172.18.0.2';
@@ -125,6 +126,36 @@ describe('a port at', () => {
       const relay = keeper ? { relay: { address: keeper, port: containerPort } } : {};
       assert.deepEqual(heldPorts([port], target), [
         { protocol, address: hostAddress, port: hostPort, ...relay },
+      ]);
+    });
+  }
+});
+
+describe('people are told', () => {
+  const port = (hostAddress: string, protocol: PortProtocol = 'tcp'): PublishedPort => ({
+    protocol,
+    hostAddress,
+    hostPort: 8080,
+    port: 80,
+  });
+  const both = { ipv4: ipv4Address, ipv6: ipv6Address };
+  const cases: readonly [string, PublishedPort, PublishTarget, string | undefined, string[]][] = [
+    ['that the kernel translates', port('0.0.0.0'), both, ipv4Address, ['kernel']],
+    ['that ::1 is served beside it', port('::'), both, ipv6Address, ['kernel', 'relay']],
+    ['that ::1 alone is relayed', port('::1'), both, ipv6Address, ['relay']],
+    ['that another family is relayed', port('::'), { ipv4: ipv4Address }, ipv4Address, ['relay']],
+    ['that SCTP is not', port('::', 'sctp'), { ipv4: ipv4Address }, undefined, []],
+  ];
+  for (const [what, published, target, containerAddress, servedBy] of cases) {
+    it(what, () => {
+      const { hostAddress: address, protocol } = published;
+      assert.deepEqual(servedPorts([published], target), [
+        {
+          protocol,
+          ...(containerAddress ? { containerAddress } : {}),
+          containerPort: 80,
+          host: { address, port: 8080, servedBy },
+        },
       ]);
     });
   }

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Family } from '../base/address.ts';
 import type { FirewallOpening, FirewallPort } from '../firewall/ports.ts';
+import type { ReportedPort } from '../firewall/report.ts';
 import type { HeldPort } from '../keeper/protocol.ts';
 import type { UdpChange } from '../kernel/operations.ts';
 import { type Attachment, chooseGateways, type WayOut } from '../model/gateways.ts';
@@ -128,6 +129,29 @@ export function heldPorts(ports: readonly PublishedPort[], target: PublishTarget
       address: hostAddress,
       port: hostPort,
       ...(needsRelay && address !== undefined && protocol !== 'sctp' ? { relay: { address, port } } : {}),
+    };
+  });
+}
+
+/** Who serves each port, and where it leads. */
+export function servedPorts(
+  ports: readonly PublishedPort[],
+  target: PublishTarget,
+): Pick<ReportedPort, 'protocol' | 'containerAddress' | 'containerPort' | 'host'>[] {
+  return ports.map((published) => {
+    const { protocol, hostAddress: address, hostPort, port: containerPort } = published;
+    const [translated] = firewallPorts([published], target);
+    const [held] = heldPorts([published], target);
+    const containerAddress = translated?.containerAddress ?? held?.relay?.address;
+    const servedBy = [
+      ...(translated ? (['kernel'] as const) : []),
+      ...(held?.relay ? (['relay'] as const) : []),
+    ];
+    return {
+      protocol,
+      ...(containerAddress === undefined ? {} : { containerAddress }),
+      containerPort,
+      host: { address, port: hostPort, servedBy },
     };
   });
 }

@@ -1,0 +1,274 @@
+/**
+ * The files of containers, running or not: looked at, copied out and in, compared with the image's. The daemon itself
+ * never follows a path that a container could have made; a helper that has nothing but the container's files in its
+ * reach does (see files/main.ts).
+ */
+import { EngineError, internal, invalid, notFound } from '../base/errors.ts';
+import type { Events } from '../events.ts';
+import { FilesHelper, HelperFailure } from '../files/helper.ts';
+import type { FileChange, PathStat, TaskMount, UnpackOptions, Work } from '../files/protocol.ts';
+import { archiveError, type Bytes, decompress } from '../images/archive.ts';
+import type { ImageStore } from '../images/image-store.ts';
+import { type ContainerRecord, isRunning } from '../model/container.ts';
+import { emitContainerEvent } from './container-events.ts';
+import type { Launcher } from './launcher.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import type { ContainerRegistry } from './registry.ts';
+import { fileMounts, userMounts } from './spec-input.ts';
+
+export type { FileChange, PathStat } from '../files/protocol.ts';
+
+export interface ContainerFilesParts {
+  readonly registry: ContainerRegistry;
+  readonly launcher: Launcher;
+  readonly lifecycle: Lifecycle;
+  readonly images: ImageStore;
+  readonly events: Events;
+}
+
+/** An archive on its way out; to be disposed of by whoever asked for it, read to its end or not. */
+export interface OutgoingArchive extends AsyncDisposable {
+  /** Tar, not compressed. Throws where the archive cannot be finished. */
+  readonly content: Bytes;
+}
+
+export interface WriteOptions extends Pick<UnpackOptions, 'noOverwriteDirNonDir'> {
+  /** Whether everything becomes the user's that the container runs as. */
+  readonly copyUidGid: boolean;
+}
+
+export class ContainerFiles {
+  readonly #parts: ContainerFilesParts;
+  readonly #helpers = new Set<FilesHelper>();
+
+  constructor(parts: ContainerFilesParts) {
+    this.#parts = parts;
+  }
+
+  /** What is at a path. @throws notFound when nothing is, invalid for a path through what is no folder */
+  async stat(reference: string, path: string): Promise<PathStat> {
+    await using session = await this.#look(reference, { kind: 'stat', path }, path);
+    const stat = await session.begun();
+    await session.done();
+    return stat;
+  }
+
+  /** An archive of what is at a path, under its own name. @throws as {@link stat} */
+  async read(reference: string, path: string): Promise<OutgoingArchive & { readonly stat: PathStat }> {
+    const session = await this.#look(reference, { kind: 'read', path }, path);
+    const stat = await session.begunOrEnd();
+    emitContainerEvent(this.#parts.events, 'archive-path', session.container);
+    return { stat, content: session.content(), [Symbol.asyncDispose]: () => session.end() };
+  }
+
+  /** An archive of all files, without the volumes' and the engine's own. @throws notFound for the container */
+  async export(reference: string): Promise<OutgoingArchive> {
+    const session = await this.#look(reference, { kind: 'export' });
+    await session.begunOrEnd();
+    emitContainerEvent(this.#parts.events, 'export', session.container);
+    return { content: session.content(), [Symbol.asyncDispose]: () => session.end() };
+  }
+
+  /**
+   * Unpacks an archive, compressed or not, into a folder. What was unpacked before a failure stays.
+   * @throws notFound when there is no such folder; invalid where nothing may be written, and for a bad archive
+   */
+  async write(reference: string, path: string, archive: Bytes, options: WriteOptions): Promise<void> {
+    const { user } = this.#parts.registry.resolve(reference).config;
+    const work = {
+      kind: 'write',
+      path,
+      noOverwriteDirNonDir: options.noOverwriteDirNonDir,
+      ...(options.copyUidGid && user ? { user } : {}),
+    } as const;
+    await using session = await this.#look(reference, work, path);
+    await session.begun();
+    const feeding = session.feed(decompress(archive)).catch((error) => {
+      throw archiveError(error);
+    });
+    await Promise.all([feeding, session.done()]);
+    emitContainerEvent(this.#parts.events, 'extract-to-dir', session.container);
+  }
+
+  /** What differs from the image, in the order of the paths. */
+  async changes(reference: string): Promise<readonly FileChange[]> {
+    await using session = await this.#compare(reference, { kind: 'changes' });
+    return await session.done();
+  }
+
+  /** The same as a layer over the image's own. */
+  async diff(reference: string): Promise<OutgoingArchive> {
+    const session = await this.#compare(reference, { kind: 'diff' });
+    await session.begunOrEnd();
+    return { content: session.content(), [Symbol.asyncDispose]: () => session.end() };
+  }
+
+  /** Ends all that is under way. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#helpers].map((helper) => helper.end()));
+  }
+
+  /** @param path what a missing file is called in the error */
+  async #look(reference: string, work: Work, path?: string): Promise<Session> {
+    const container = await this.#borrow(reference);
+    const { launcher } = this.#parts;
+    const root = launcher.rootfs.path(container.id);
+    const mounts = work.kind === 'export' ? [] : this.#mountsOf(container);
+    const isReadonly = container.host.readonlyRootfs;
+    return this.#start(container, { root, isReadonly, mounts, work }, { reference, path });
+  }
+
+  async #compare(reference: string, work: Work): Promise<Session> {
+    const container = await this.#borrow(reference);
+    const { launcher, images } = this.#parts;
+    const mounts = [
+      { source: images.rootfs(container.imageId), target: '/lower', readonly: true },
+      { source: launcher.rootfs.upper(container.id), target: '/upper', readonly: true },
+    ];
+    const root = launcher.rootfs.path(container.id);
+    return this.#start(container, { root, isEmpty: true, mounts, work }, { reference });
+  }
+
+  /** The root is mounted from now on, also when the container ends meanwhile. */
+  #borrow(reference: string): Promise<ContainerRecord> {
+    const { registry, lifecycle, launcher } = this.#parts;
+    const { id } = registry.resolve(reference);
+    return lifecycle.exclusively(id, async () => {
+      const container = registry.get(id);
+      await launcher.rootfs.borrow(container);
+      return container;
+    });
+  }
+
+  async #giveBack({ id }: ContainerRecord): Promise<void> {
+    const { registry, lifecycle, launcher } = this.#parts;
+    await lifecycle.exclusively(id, async () => {
+      const container = registry.find(id);
+      await launcher.rootfs.giveBack(id, container !== undefined && isRunning(container));
+    });
+  }
+
+  #mountsOf(container: ContainerRecord): TaskMount[] {
+    const files = this.#parts.launcher.filesOf(container);
+    return [...userMounts(container), ...fileMounts(files, container.host.readonlyRootfs)]
+      .filter(({ type }) => type === 'bind')
+      .map(({ source, destination, options }) => ({
+        source,
+        target: destination.replace(/(?<=.)\/+$/, ''),
+        readonly: options.includes('ro'),
+      }))
+      .sort((a, b) => a.target.split('/').length - b.target.split('/').length);
+  }
+
+  #start(
+    container: ContainerRecord,
+    task: Parameters<typeof FilesHelper.start>[0],
+    named: { readonly reference: string; readonly path?: string | undefined },
+  ): Session {
+    const helper = FilesHelper.start(task);
+    this.#helpers.add(helper);
+    return new Session(helper, container, named, async () => {
+      await helper.end();
+      this.#helpers.delete(helper);
+      await this.#giveBack(container);
+    });
+  }
+}
+
+/** One piece of work of a helper, in the engine's errors. */
+class Session implements AsyncDisposable {
+  readonly container: ContainerRecord;
+  readonly #helper: FilesHelper;
+  readonly #named: { readonly reference: string; readonly path?: string | undefined };
+  readonly #end: () => Promise<void>;
+  #hasBegun = false;
+  #ended: Promise<void> | undefined;
+
+  constructor(
+    helper: FilesHelper,
+    container: ContainerRecord,
+    named: { readonly reference: string; readonly path?: string | undefined },
+    end: () => Promise<void>,
+  ) {
+    this.container = container;
+    this.#helper = helper;
+    this.#named = named;
+    this.#end = end;
+  }
+
+  async begun(): Promise<PathStat> {
+    const stat = await this.#inWords(this.#helper.begun);
+    this.#hasBegun = true;
+    return stat as PathStat;
+  }
+
+  async begunOrEnd(): Promise<PathStat> {
+    try {
+      return await this.begun();
+    } catch (error) {
+      await this.end();
+      throw error;
+    }
+  }
+
+  done(): Promise<readonly FileChange[]> {
+    return this.#inWords(this.#helper.done);
+  }
+
+  feed(source: Bytes): Promise<void> {
+    return this.#helper.feed(source);
+  }
+
+  async *content(): Bytes {
+    yield* this.#helper.output as AsyncIterable<Uint8Array>;
+    await this.done();
+  }
+
+  end(): Promise<void> {
+    this.#ended ??= this.#end();
+    return this.#ended;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.end();
+  }
+
+  async #inWords<T>(promise: Promise<T>): Promise<T> {
+    try {
+      return await promise;
+    } catch (error) {
+      throw error instanceof HelperFailure ? this.#engineError(error) : error;
+    }
+  }
+
+  #engineError({ failure: { code, message } }: HelperFailure): EngineError {
+    const { reference, path } = this.#named;
+    if (code === 'ENOENT' && !this.#hasBegun && path !== undefined) {
+      return notFound('path-not-found', `Could not find the file ${path} in container ${reference}`, {
+        path,
+      });
+    }
+    // Codes in kebab case are our own: the helper refuses what it is asked.
+    if (/^[a-z]+(-[a-z]+)+$/.test(code))
+      return new EngineError('invalid', message, { code, facts: { path } });
+    if (askersErrors.has(code)) return invalid('path-unusable', message, { path });
+    return internal('files-helper-failed', message, { path, code });
+  }
+}
+
+/** The system's errors that speak of what was asked for and not of the machine. */
+const askersErrors: ReadonlySet<string> = new Set([
+  'EBUSY',
+  'EEXIST',
+  'EISDIR',
+  'ELOOP',
+  'EMLINK',
+  'ENAMETOOLONG',
+  'ENOENT',
+  'ENOTDIR',
+  'ENOTEMPTY',
+  'ENXIO',
+  'EPERM',
+  'EROFS',
+  'EXDEV',
+]);
