@@ -183,5 +183,5 @@ test('what cannot be is told with status and reason', async () => {
     docker.createContainer({ Image: image, Cmd: ['true'], HostConfig: { Privileged: 'yes' as never } }),
     status(400, /invalid JSON: HostConfig\.Privileged must be boolean/),
   );
-  await assert.rejects(docker.createVolume({ Name: 'x' }), status(501, /not supported by this version/));
+  await assert.rejects(docker.createVolume({ Name: 'x' }), status(400, /volume name is too short/));
 });

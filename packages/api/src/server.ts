@@ -23,6 +23,7 @@ import { pluginRoutes } from './routes/plugins.ts';
 import { swarmRoutes } from './routes/swarm.ts';
 import { systemRoutes } from './routes/system.ts';
 import { whyUnsupported } from './routes/unsupported.ts';
+import { volumeRoutes } from './routes/volumes.ts';
 
 export interface ApiOptions {
   /** Version of the program, shown by `version` and in the Server header. */
@@ -102,6 +103,7 @@ export function buildApi(engine: Engine, options: ApiOptions): Api {
   execRoutes(app, context);
   fileRoutes(app, context);
   networkRoutes(app, context);
+  volumeRoutes(app, context);
   imageRoutes(app, context);
   eventRoutes(app, context);
   pluginRoutes(app);

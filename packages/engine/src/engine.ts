@@ -1,6 +1,6 @@
 /** The engine: joins networks, containers and images over one store and one kernel, and brings them back at start. */
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, realpath } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { internal, messageOf, unavailable } from './base/errors.ts';
@@ -29,8 +29,11 @@ import { Reservations } from './networks/reservations.ts';
 import { Sandboxes } from './networks/sandboxes.ts';
 import { Publishing } from './publishing/publishing.ts';
 import { closeAttachments } from './runtime/attachment.ts';
+import { canMountReadonlyBelow } from './runtime/features.ts';
 import { Runtime } from './runtime/runtime.ts';
 import { Store } from './store/store.ts';
+import { ContainerMounts } from './volumes/container-mounts.ts';
+import { Volumes } from './volumes/volumes.ts';
 
 export interface EngineOptions {
   /** Folder for everything that must outlive a reboot: database, images, containers. */
@@ -89,6 +92,7 @@ export class Engine implements AsyncDisposable {
   readonly execs: Execs;
   readonly files: ContainerFiles;
   readonly images: ImageStore;
+  readonly volumes: Volumes;
   readonly events: Events;
   /** What the firewall should be, what of it is live, and whether both agree. */
   readonly firewallReport: () => Promise<FirewallReport>;
@@ -104,6 +108,7 @@ export class Engine implements AsyncDisposable {
       | 'execs'
       | 'files'
       | 'images'
+      | 'volumes'
       | 'events'
       | 'firewallReport'
     >,
@@ -116,6 +121,7 @@ export class Engine implements AsyncDisposable {
     this.execs = parts.execs;
     this.files = parts.files;
     this.images = parts.images;
+    this.volumes = parts.volumes;
     this.events = parts.events;
     this.firewallReport = parts.firewallReport;
     this.#close = close;
@@ -178,8 +184,25 @@ export class Engine implements AsyncDisposable {
     const names = new Names({ store, endpoints, sandboxes, keeper, log }, { resolver: options.resolver });
     const networking = new Networking({ registry, networks, sandboxes, reservations, names, publishing });
     const links = new Links({ registry, networks, log }, containersFolder);
+    const volumes = new Volumes({
+      table: store.volumes,
+      folder: join(await realpath(options.dataRoot), 'volumes'),
+      usersOf: (volume) => registry.usersOfVolume(volume),
+      kernel,
+      events,
+      log,
+    });
+    let canBeReadonlyBelow: Promise<boolean> | undefined;
+    const mounts = new ContainerMounts(
+      { registry, volumes, images, kernel, events, log },
+      {
+        folder: join(options.execRoot, 'mounts'),
+        dataRoot: options.dataRoot,
+        canBeReadonlyBelow: () => (canBeReadonlyBelow ??= canMountReadonlyBelow(options.runc)),
+      },
+    );
     const launcher = new Launcher(
-      { registry, networking, links, networks, images, runtime, kernel, log },
+      { registry, networking, links, mounts, networks, images, runtime, kernel, log },
       {
         folder: containersFolder,
         cgroupParent: options.cgroupParent,
@@ -187,16 +210,18 @@ export class Engine implements AsyncDisposable {
         hostGateways: options.hostGateways,
       },
     );
-    const shared = { registry, launcher, networking, links, networks, reservations, events, images };
+    const shared = { registry, launcher, networking, links, mounts, networks, reservations, events, images };
     const lifecycle = new Lifecycle({ ...shared, runtime, log });
     const membership = new Membership({ ...shared, lifecycle, sandboxes, names, publishing });
     const containers = new Containers({ ...shared, lifecycle, membership, names });
     const execs = new Execs({ registry, launcher, links, runtime, events, log });
     undo.add('let go of execs', () => execs.close());
-    const files = new ContainerFiles({ registry, launcher, lifecycle, images, events });
+    const files = new ContainerFiles({ registry, launcher, lifecycle, mounts, images, events });
     undo.add('let go of files', () => files.close());
     await publishing.restore();
+    await mounts.restore();
     await lifecycle.restore();
+    await mounts.sweep();
     await links.restore();
     await sandboxes.sweep();
     await keeper.restore();
@@ -207,7 +232,10 @@ export class Engine implements AsyncDisposable {
     await networks.removeUnclaimedLinks();
     undo.keep();
     const firewallReport = () => reportFirewall({ networks, publishing });
-    const parts = { options, id, networks, containers, execs, files, images, events, firewallReport };
+    const parts = {
+      ...{ options, id, networks, containers, execs, files, images, volumes, events },
+      firewallReport,
+    };
     return new Engine(parts, async () => {
       execs.close();
       await files.close();

@@ -2,7 +2,7 @@
 import { nowNanoseconds } from './base/time.ts';
 
 export interface EngineEvent {
-  readonly type: 'container' | 'network' | 'image' | 'daemon';
+  readonly type: 'container' | 'network' | 'image' | 'volume' | 'daemon';
   /** `create`, `start`, `die`, `connect`, ... */
   readonly action: string;
   readonly actorId: string;

@@ -34,7 +34,6 @@ export type { Outbound, PortService, ReportedNetwork, ReportedPort } from './fir
 export { ImageStore } from './images/image-store.ts';
 export { defaultSubnetPools, parseSubnetPool, type SubnetPool } from './ipam/subnet-pools.ts';
 export {
-  type BindMount,
   type ContainerConfig,
   type ContainerRecord,
   defaultShmSizeBytes,
@@ -50,6 +49,27 @@ export { checkContainerName, findConflict, parseExtraHost } from './model/create
 export { interfaceSysctlsOption } from './model/endpoint-options.ts';
 export { gatewayOf, interfaceAddresses } from './model/gateways.ts';
 export type { ImageConfig, ImageHistoryEntry, ImageRecord } from './model/image.ts';
+export {
+  badMount,
+  checkAbsolute,
+  checkDestination,
+  parseBindText,
+  parseVolumePath,
+  parseVolumesFrom,
+} from './model/mount-text.ts';
+export {
+  type BindRequest,
+  cleanPath,
+  type GivenMount,
+  type MountPoint,
+  type MountRequest,
+  mountPointsOf,
+  type Propagation,
+  propagations,
+  type TmpfsRequest,
+  type VolumeMountRequest,
+  volumesOf,
+} from './model/mounts.ts';
 export { dnsNames } from './model/names.ts';
 export {
   type EndpointRecord,
@@ -73,7 +93,15 @@ export {
   parseHostAddress,
   parseHostPorts,
 } from './model/ports.ts';
+export {
+  anonymousLabel,
+  isAnonymous,
+  localDriver,
+  type VolumeRecord,
+  type VolumeRequest,
+} from './model/volume.ts';
 export type { FirewallReport } from './networks/firewall-report.ts';
 export type { LookupPurpose, NetworkOptions, Networks } from './networks/networks.ts';
 export { findProgram } from './runtime/find-program.ts';
 export { type LogEntry, parseTimestampNs, type ReadLogsOptions } from './runtime/logs.ts';
+export type { Volumes, VolumeUsage } from './volumes/volumes.ts';

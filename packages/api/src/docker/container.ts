@@ -16,6 +16,7 @@ import {
   shortId,
 } from '@seaway/engine';
 import type { ApiVersion } from '../http/version.ts';
+import { toDockerMounts } from './mount-points.ts';
 import { toDockerPortBindings, toDockerPortList, toDockerPorts } from './port-bindings.ts';
 
 /** `running`, `Up 5 seconds`, `Exited (0) 2 minutes ago`. @param nowMs milliseconds since the epoch */
@@ -75,7 +76,7 @@ export function toDockerSummary(
     Status: statusText(container, Date.now()),
     HostConfig: { NetworkMode: container.host.networkModeText },
     NetworkSettings: { Networks: toDockerNetworks(engine, container, version) },
-    Mounts: toDockerMounts(container),
+    Mounts: toDockerMounts(engine, container),
   };
 }
 
@@ -132,7 +133,7 @@ export function toDockerInspect(engine: Engine, container: ContainerRecord, vers
     ExecIDs: execIds(engine, container),
     HostConfig: { ...toDockerHostConfig(host), Links: toDockerLinks(engine, container) },
     GraphDriver: { Name: 'overlay2', Data: null },
-    Mounts: toDockerMounts(container),
+    Mounts: toDockerMounts(engine, container),
     Config: {
       Hostname: hostnameOf(engine, container),
       Domainname: config.domainname,
@@ -149,7 +150,7 @@ export function toDockerInspect(engine: Engine, container: ContainerRecord, vers
       Env: config.env,
       Cmd: config.cmd,
       Image: config.image,
-      Volumes: null,
+      Volumes: config.volumes?.length ? Object.fromEntries(config.volumes.map((path) => [path, {}])) : null,
       WorkingDir: config.workingDir,
       Entrypoint: config.entrypoint,
       OnBuild: null,
@@ -180,17 +181,6 @@ function hostnameOf(engine: Engine, container: ContainerRecord): string {
   return owner && !seen.has(owner) ? effectiveHostname(owner) : '';
 }
 
-function toDockerMounts({ host }: ContainerRecord) {
-  return host.binds.map(({ source, destination, readonly }) => ({
-    Type: 'bind',
-    Source: source,
-    Destination: destination,
-    Mode: readonly ? 'ro' : '',
-    RW: !readonly,
-    Propagation: 'rprivate',
-  }));
-}
-
 function toDockerHostConfig(host: HostConfig) {
   const { resources } = host;
   return {
@@ -201,8 +191,9 @@ function toDockerHostConfig(host: HostConfig) {
     PortBindings: toDockerPortBindings(host.portBindings ?? []),
     RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
     AutoRemove: host.autoRemove,
-    VolumeDriver: '',
-    VolumesFrom: null,
+    VolumeDriver: host.volumeDriver ?? '',
+    VolumesFrom: host.volumesFrom?.map(({ text }) => text) ?? null,
+    ...(host.mounts ? { Mounts: host.mounts.map(({ given }) => given) } : {}),
     ConsoleSize: [0, 0],
     CapAdd: host.capAdd.length > 0 ? host.capAdd : null,
     CapDrop: host.capDrop.length > 0 ? host.capDrop : null,

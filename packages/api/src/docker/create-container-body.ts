@@ -30,6 +30,46 @@ const portBindings = {
   },
 } as const;
 
+/** An entry of `Mounts`. */
+const mount = {
+  type: 'object',
+  properties: {
+    Type: text,
+    Source: text,
+    Target: text,
+    ReadOnly: flag,
+    Consistency: text,
+    BindOptions: {
+      type: ['object', 'null'],
+      properties: {
+        Propagation: text,
+        NonRecursive: flag,
+        CreateMountpoint: flag,
+        ReadOnlyNonRecursive: flag,
+        ReadOnlyForceRecursive: flag,
+      },
+    },
+    VolumeOptions: {
+      type: ['object', 'null'],
+      properties: {
+        NoCopy: flag,
+        Labels: textMap,
+        Subpath: text,
+        DriverConfig: { type: ['object', 'null'], properties: { Name: text, Options: textMap } },
+      },
+    },
+    TmpfsOptions: {
+      type: ['object', 'null'],
+      properties: {
+        SizeBytes: integer,
+        Mode: integer,
+        Options: { type: ['array', 'null'], items: { type: 'array', items: { type: 'string' } } },
+      },
+    },
+    ImageOptions: valueMap,
+  },
+} as const;
+
 const hostConfig = {
   type: ['object', 'null'],
   properties: {
@@ -73,7 +113,7 @@ const hostConfig = {
     PublishAllPorts: flag,
     Privileged: flag,
     Init: flag,
-    Mounts: values,
+    Mounts: { type: ['array', 'null'], items: mount },
     VolumesFrom: texts,
     VolumeDriver: text,
     Devices: values,

@@ -198,16 +198,6 @@ describe('the configuration', () => {
 describe('the host configuration', () => {
   const fields: readonly (readonly [given: Host, expected: object])[] = [
     [{ AutoRemove: true }, { autoRemove: true }],
-    [
-      { Binds: ['/a:/b', '/a:/b:ro', '/a:/b:rw,z'] },
-      {
-        binds: [
-          { source: '/a', destination: '/b', readonly: false, text: '/a:/b' },
-          { source: '/a', destination: '/b', readonly: true, text: '/a:/b:ro' },
-          { source: '/a', destination: '/b', readonly: false, text: '/a:/b:rw,z' },
-        ],
-      },
-    ],
     [{ Tmpfs: { '/tmp': 'size=1m', '/run': '' } }, { tmpfs: { '/tmp': 'size=1m', '/run': '' } }],
     [
       { CapAdd: ['NET_ADMIN'], CapDrop: ['ALL'] },
@@ -295,11 +285,6 @@ describe('the host configuration', () => {
       'invalid-port',
       'invalid port specification: "99999"',
     ],
-    [{ Binds: ['/a'] }, 'invalid-bind', "invalid volume specification: '/a'"],
-    [{ Binds: ['/a:b'] }, 'invalid-bind', "invalid volume specification: '/a:b'"],
-    [{ Binds: ['/a:/'] }, 'invalid-bind', "invalid volume specification: '/a:/'"],
-    [{ Binds: ['/a:/b:ro:z'] }, 'invalid-bind', "invalid volume specification: '/a:/b:ro:z'"],
-    [{ Binds: ['/a:/b:shared'] }, 'invalid-bind', 'invalid mode: shared'],
     [{ Tmpfs: { tmp: '' } }, 'invalid-tmpfs', "invalid mount path: 'tmp' mount path must be absolute"],
     [{ ExtraHosts: ['a'] }, 'invalid-extra-host', 'bad format for add-host: "a"'],
     [{ ExtraHosts: ['a:b'] }, 'invalid-extra-host', 'invalid IP address in add-host: "b"'],
@@ -576,16 +561,6 @@ const asking: Readonly<Record<string, readonly [body: CreateContainerBody, what:
   ],
   'HostConfig.Privileged': [{ HostConfig: { Privileged: true } }, 'a privileged container'],
   'HostConfig.Init': [{ HostConfig: { Init: true } }, 'an init process'],
-  'HostConfig.Binds': [
-    { HostConfig: { Binds: ['/a:/a', 'data:/d:nocopy'] } },
-    "a named volume ('data:/d:nocopy')",
-  ],
-  'HostConfig.Mounts': [
-    { HostConfig: { Mounts: [{ Type: 'tmpfs' }] } },
-    '--mount (use -v with a folder of the host)',
-  ],
-  'HostConfig.VolumesFrom': [{ HostConfig: { VolumesFrom: ['x'] } }, 'taking volumes from another container'],
-  'HostConfig.VolumeDriver': [{ HostConfig: { VolumeDriver: 'x' } }, 'a volume driver'],
   'HostConfig.Devices': [{ HostConfig: { Devices: [{}] } }, 'passing devices'],
   'HostConfig.DeviceRequests': [{ HostConfig: { DeviceRequests: [{}] } }, 'passing devices'],
   'HostConfig.DeviceCgroupRules': [{ HostConfig: { DeviceCgroupRules: ['a'] } }, 'a rule for devices'],
@@ -606,7 +581,6 @@ const asking: Readonly<Record<string, readonly [body: CreateContainerBody, what:
   'HostConfig.Annotations': [{ HostConfig: { Annotations: { a: 'b' } } }, 'an annotation'],
   'HostConfig.MaskedPaths': [{ HostConfig: { MaskedPaths: [] } }, 'choosing the masked paths'],
   'HostConfig.ReadonlyPaths': [{ HostConfig: { ReadonlyPaths: [] } }, 'choosing the read-only paths'],
-  Volumes: [{ Volumes: { '/data': {} } }, 'an anonymous volume'],
   Healthcheck: [{ Healthcheck: { Test: ['CMD', 'true'] } }, 'a health check'],
   NetworkDisabled: [{ NetworkDisabled: true }, 'switching off the network (use the network none)'],
   'NetworkingConfig.EndpointsConfig.IPAMConfig.LinkLocalIPs': [

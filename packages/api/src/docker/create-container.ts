@@ -1,8 +1,8 @@
 /** How Docker's request to create a container becomes the engine's. */
 import {
-  type BindMount,
   type ContainerConfig,
   type CreateRequest,
+  cleanPath,
   defaultShmSizeBytes,
   type EndpointSettings,
   findConflict,
@@ -13,10 +13,12 @@ import {
   parseContainerPorts,
   parseExtraHost,
   parseNetworkMode,
+  parseVolumePath,
   type ResourceLimits,
 } from '@seaway/engine';
 import type { ApiVersion } from '../http/version.ts';
 import type { CreateContainerBody, DockerHostConfig } from './create-container-body.ts';
+import { parseMounts } from './create-mounts.ts';
 import { fromDockerEndpoint } from './endpoint-settings.ts';
 import { moveInterfaceSysctls } from './interface-sysctls.ts';
 import { emptyPortBindingsWarning, fromDockerPortBindings } from './port-bindings.ts';
@@ -49,7 +51,7 @@ export function fromDockerCreate(
   }
   const body = version < SEVERAL_NETWORKS ? withoutEndpointMacAddresses(given) : given;
   const docker = { ...body.HostConfig, ...(version < AUTO_REMOVE ? { AutoRemove: false } : {}) };
-  const host = parseHostConfig(docker);
+  const host = parseHostConfig(docker, version);
   const exposedPorts = Object.keys(body.ExposedPorts ?? {}).flatMap((ports) =>
     parseContainerPorts(ports).map(formatContainerPort),
   );
@@ -109,6 +111,9 @@ function parseConfig(body: CreateContainerBody, exposedPorts: readonly string[])
     workingDir: parseWorkingDir(body.WorkingDir ?? ''),
     labels: body.Labels ?? {},
     exposedPorts,
+    ...(Object.keys(body.Volumes ?? {}).length > 0
+      ? { volumes: Object.keys(body.Volumes ?? {}).map(parseVolumePath) }
+      : {}),
     ...(body.StopTimeout == null ? {} : { stopTimeoutSeconds: body.StopTimeout }),
   };
   const hostname = config.hostname;
@@ -144,7 +149,7 @@ function parseWorkingDir(folder: string): string {
   return folder;
 }
 
-function parseHostConfig(docker: DockerHostConfig): HostConfig {
+function parseHostConfig(docker: DockerHostConfig, version: ApiVersion): HostConfig {
   const networkMode = parseNetworkMode(docker.NetworkMode ?? '');
   const extraHosts = docker.ExtraHosts ?? [];
   extraHosts.forEach(parseExtraHost);
@@ -152,7 +157,7 @@ function parseHostConfig(docker: DockerHostConfig): HostConfig {
     networkMode,
     networkModeText: ['', 'default'].includes(docker.NetworkMode ?? '') ? 'bridge' : docker.NetworkMode!,
     autoRemove: docker.AutoRemove ?? false,
-    binds: (docker.Binds ?? []).map(parseBind),
+    ...parseMounts(docker, version),
     tmpfs: parseTmpfs(docker.Tmpfs ?? {}),
     capAdd: docker.CapAdd ?? [],
     capDrop: docker.CapDrop ?? [],
@@ -215,24 +220,13 @@ function parseUtsMode(mode: string): 'private' | 'host' {
   throw invalid('invalid-uts-mode', `invalid UTS mode: ${mode}`);
 }
 
-function parseBind(bind: string): BindMount {
-  const [source = '', destination = '', options = ''] = bind.split(':');
-  if (bind.split(':').length > 3 || !destination.startsWith('/') || destination === '/') {
-    throw invalid('invalid-bind', `invalid volume specification: '${bind}'`);
-  }
-  // Named volumes have options of their own; they are refused with the others that are not supported.
-  if (!source.startsWith('/')) return { source, destination, readonly: false, text: bind };
-  const unknown = options
-    .split(',')
-    .find((option) => !['', 'rw', 'ro', 'z', 'Z', 'rprivate', 'private'].includes(option));
-  if (unknown !== undefined) throw invalid('invalid-bind', `invalid mode: ${unknown}`);
-  return { source, destination, readonly: options.split(',').includes('ro'), text: bind };
-}
-
 function parseTmpfs(tmpfs: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   for (const target of Object.keys(tmpfs)) {
     if (!target.startsWith('/')) {
       throw invalid('invalid-tmpfs', `invalid mount path: '${target}' mount path must be absolute`);
+    }
+    if (cleanPath(target) === '/') {
+      throw invalid('invalid-tmpfs', "invalid specification: destination can't be '/'");
     }
   }
   return tmpfs;

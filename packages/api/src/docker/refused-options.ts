@@ -48,16 +48,6 @@ export const refusedOptions: readonly RefusedOption[] = [
   unlessOneOf('HostConfig.RestartPolicy', ['no'], (host) => host.RestartPolicy?.Name, 'the restart policy'),
   whenSet('HostConfig.Privileged', (_, host) => host.Privileged, 'a privileged container'),
   whenSet('HostConfig.Init', (_, host) => host.Init, 'an init process'),
-  {
-    field: 'HostConfig.Binds',
-    asked: (_body, host) => {
-      const named = (host.Binds ?? []).find((bind) => !bind.startsWith('/'));
-      return named === undefined ? undefined : `a named volume ('${named}')`;
-    },
-  },
-  whenSet('HostConfig.Mounts', (_, host) => host.Mounts, '--mount (use -v with a folder of the host)'),
-  whenSet('HostConfig.VolumesFrom', (_, host) => host.VolumesFrom, 'taking volumes from another container'),
-  whenSet('HostConfig.VolumeDriver', (_, host) => host.VolumeDriver, 'a volume driver'),
   whenSet('HostConfig.Devices', (_, host) => host.Devices, 'passing devices'),
   whenSet('HostConfig.DeviceRequests', (_, host) => host.DeviceRequests, 'passing devices'),
   whenSet('HostConfig.DeviceCgroupRules', (_, host) => host.DeviceCgroupRules, 'a rule for devices'),
@@ -96,7 +86,6 @@ export const refusedOptions: readonly RefusedOption[] = [
     field: 'HostConfig.ReadonlyPaths',
     asked: (_body, host) => (host.ReadonlyPaths ? 'choosing the read-only paths' : undefined),
   },
-  whenSet('Volumes', (body) => body.Volumes, 'an anonymous volume'),
   {
     field: 'Healthcheck',
     asked: ({ Healthcheck: check }) =>

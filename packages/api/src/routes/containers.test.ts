@@ -207,9 +207,9 @@ describe('operations', () => {
     ['POST', '/containers/web/rename?name=shop', 204, ['rename', 'web', 'shop']],
     ['POST', '/containers/web/rename', 204, ['rename', 'web', '']],
     ['POST', '/containers/web/resize?h=24&w=80', 200, ['resize', 'web', 24, 80]],
-    ['DELETE', '/containers/web', 204, ['remove', 'web', { force: false }]],
-    ['DELETE', '/containers/web?v=1&force=1', 204, ['remove', 'web', { force: true }]],
-    ['DELETE', '/containers/web?force=false', 204, ['remove', 'web', { force: false }]],
+    ['DELETE', '/containers/web', 204, ['remove', 'web', { force: false, volumes: false }]],
+    ['DELETE', '/containers/web?v=1&force=1', 204, ['remove', 'web', { force: true, volumes: true }]],
+    ['DELETE', '/containers/web?force=false', 204, ['remove', 'web', { force: false, volumes: false }]],
   ] as const) {
     test(`${method} ${url}`, async () => {
       calls.length = 0;

@@ -13,6 +13,7 @@ import type { FastifyRequest } from 'fastify';
 import { toDockerInspect, toDockerSummary } from '../docker/container.ts';
 import { fromDockerCreate } from '../docker/create-container.ts';
 import { type CreateContainerBody, createContainerBody } from '../docker/create-container-body.ts';
+import { hasMount } from '../docker/mount-points.ts';
 import { formatPlatform, isOfPlatform, parsePlatform } from '../docker/platform.ts';
 import { clientSignal, openStream } from '../http/hijack.ts';
 import {
@@ -133,7 +134,12 @@ export function containerRoutes(app: RouteApp, { engine }: RouteContext): void {
   app.delete<ById>('/containers/:id', async (request, reply) => {
     const query = request.query as Query;
     if (queryFlag(query, 'link')) await containers.unlink(request.params.id);
-    else await containers.remove(request.params.id, { force: queryFlag(query, 'force') });
+    else {
+      await containers.remove(request.params.id, {
+        force: queryFlag(query, 'force'),
+        volumes: queryFlag(query, 'v'),
+      });
+    }
     return reply.code(204).send();
   });
 
@@ -244,9 +250,7 @@ function isListed(engine: Engine, container: ContainerRecord, filters: Filters):
     matches(filters, 'publish', (ports) =>
       hostPortsOf(container).some(isOneOf(filterPorts('publish', ports))),
     ) &&
-    matches(filters, 'volume', (path) =>
-      container.host.binds.some((bind) => [bind.source, bind.destination].includes(path)),
-    ) &&
+    matches(filters, 'volume', (value) => hasMount(container, value)) &&
     matches(filters, 'health', (health) => health === 'none') &&
     matches(filters, 'is-task', (value) => value === 'false') &&
     matchesLabels(filters, config.labels)

@@ -78,7 +78,7 @@ function isShown(event: EngineEvent, filters: Filters): boolean {
     matches(filters, 'network', isActor('network')) &&
     matches(filters, 'image', (value) => isActor('image')(value) || isUntagged(event, value)) &&
     matches(filters, 'daemon', isActor('daemon')) &&
-    matches(filters, 'volume', () => false) &&
+    matches(filters, 'volume', isActor('volume')) &&
     matches(filters, 'scope', (value) => value === 'local') &&
     matchesLabels(filters, attributes)
   );

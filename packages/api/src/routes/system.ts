@@ -80,7 +80,12 @@ export function systemRoutes(app: RouteApp, { engine, version, labels }: RouteCo
       Images: engine.images.list().length,
       Driver: 'overlay2',
       DriverStatus: [],
-      Plugins: { Volume: [], Network: ['bridge', 'host', 'null'], Authorization: null, Log: ['json-file'] },
+      Plugins: {
+        Volume: ['local'],
+        Network: ['bridge', 'host', 'null'],
+        Authorization: null,
+        Log: ['json-file'],
+      },
       MemoryLimit: true,
       SwapLimit: true,
       CpuCfsPeriod: true,

@@ -10,11 +10,12 @@ import type { FileChange, PathStat, TaskMount, UnpackOptions, Work } from '../fi
 import { archiveError, type Bytes, decompress } from '../images/archive.ts';
 import type { ImageStore } from '../images/image-store.ts';
 import { type ContainerRecord, isRunning } from '../model/container.ts';
+import type { ContainerMounts } from '../volumes/container-mounts.ts';
 import { emitContainerEvent } from './container-events.ts';
 import type { Launcher } from './launcher.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { ContainerRegistry } from './registry.ts';
-import { fileMounts, userMounts } from './spec-input.ts';
+import { fileMounts } from './spec-input.ts';
 
 export type { FileChange, PathStat } from '../files/protocol.ts';
 
@@ -22,6 +23,7 @@ export interface ContainerFilesParts {
   readonly registry: ContainerRegistry;
   readonly launcher: Launcher;
   readonly lifecycle: Lifecycle;
+  readonly mounts: ContainerMounts;
   readonly images: ImageStore;
   readonly events: Events;
 }
@@ -113,7 +115,7 @@ export class ContainerFiles {
     const container = await this.#borrow(reference);
     const { launcher } = this.#parts;
     const root = launcher.rootfs.path(container.id);
-    const mounts = work.kind === 'export' ? [] : this.#mountsOf(container);
+    const mounts = work.kind === 'export' ? [] : await this.#mountsOf(container);
     const isReadonly = container.host.readonlyRootfs;
     return this.#start(container, { root, isReadonly, mounts, work }, { reference, path });
   }
@@ -141,23 +143,33 @@ export class ContainerFiles {
   }
 
   async #giveBack({ id }: ContainerRecord): Promise<void> {
-    const { registry, lifecycle, launcher } = this.#parts;
+    const { registry, lifecycle, launcher, mounts } = this.#parts;
     await lifecycle.exclusively(id, async () => {
       const container = registry.find(id);
-      await launcher.rootfs.giveBack(id, container !== undefined && isRunning(container));
+      const runs = container !== undefined && isRunning(container);
+      if (!runs) await mounts.release(id);
+      await launcher.rootfs.giveBack(id, runs);
     });
   }
 
-  #mountsOf(container: ContainerRecord): TaskMount[] {
-    const files = this.#parts.launcher.filesOf(container);
-    return [...userMounts(container), ...fileMounts(files, container.host.readonlyRootfs)]
-      .filter(({ type }) => type === 'bind')
-      .map(({ source, destination, options }) => ({
-        source,
-        target: destination.replace(/(?<=.)\/+$/, ''),
-        readonly: options.includes('ro'),
-      }))
-      .sort((a, b) => a.target.split('/').length - b.target.split('/').length);
+  /** What the container sees in place of its own files; its volumes are there from now on, until it gives back. */
+  async #mountsOf(container: ContainerRecord): Promise<TaskMount[]> {
+    const { launcher, lifecycle, mounts } = this.#parts;
+    const files = launcher.filesOf(container);
+    try {
+      const ofUser = await lifecycle.exclusively(container.id, () => mounts.mount(container));
+      return [...ofUser.mounts, ...fileMounts(files, container.host.readonlyRootfs)]
+        .filter(({ type }) => type === 'bind')
+        .map(({ source, destination, options }) => ({
+          source,
+          target: destination.replace(/(?<=.)\/+$/, ''),
+          readonly: options.includes('ro') || options.includes('rro'),
+        }))
+        .sort((a, b) => a.target.split('/').length - b.target.split('/').length);
+    } catch (error) {
+      await this.#giveBack(container);
+      throw error;
+    }
   }
 
   #start(

@@ -19,6 +19,7 @@ import type { Reservations } from '../networks/reservations.ts';
 import { type LogEntry, type ReadLogsOptions, readLogs } from '../runtime/logs.ts';
 import type { OutputHandlers } from '../runtime/process-streams.ts';
 import { resizeTerminal } from '../runtime/runtime.ts';
+import type { ContainerMounts } from '../volumes/container-mounts.ts';
 import type { AttachSession } from './attach-streams.ts';
 import { emitContainerEvent } from './container-events.ts';
 import { signalContainer } from './container-process.ts';
@@ -40,6 +41,7 @@ export interface ContainersParts {
   readonly launcher: Launcher;
   readonly networking: Networking;
   readonly membership: Membership;
+  readonly mounts: ContainerMounts;
   readonly links: Links;
   readonly networks: Networks;
   readonly reservations: Reservations;
@@ -101,7 +103,8 @@ export class Containers {
    * @throws notFound for an unknown image, conflict for a taken name, invalid for what cannot be
    */
   async create(request: CreateRequest): Promise<ContainerRecord> {
-    const { registry, images, launcher, events } = this.#parts;
+    const { registry, images, launcher, mounts, events } = this.#parts;
+    await mounts.checkSources(request.host);
     const planned = planContainer(request, images.resolve(request.config.image));
     const id = newId<ContainerId>();
     const name = registry.claimName(request.name, id);
@@ -109,12 +112,24 @@ export class Containers {
       const links = hasLegacyLinks(planned.host) ? this.#parts.links.resolve(request.links ?? []) : [];
       // The record comes first, and in one go with the look at the image: from then on that is in use.
       const host = this.#resolveJoined(planned.host);
-      const container = registry.put({ ...planned, id, name, host, ...(links.length > 0 ? { links } : {}) });
+      const { volumes, ...seen } = mounts.plan(host, planned.config.volumes ?? []);
+      const container = registry.put({
+        ...planned,
+        ...seen,
+        id,
+        name,
+        host,
+        ...(links.length > 0 ? { links } : {}),
+        ...(volumes.length > 0 ? { isUnfilled: true } : {}),
+      });
       this.#parts.reservations.update(container);
       await mkdir(launcher.folder(id), { recursive: true, mode: 0o710 });
+      await mounts.prepare(container, volumes);
       emitContainerEvent(events, 'create', container);
       return container;
     } catch (error) {
+      if (registry.find(id))
+        await mounts.removeOwn(registry.update(id, { removing: true, removingVolumes: true }));
       registry.delete(id);
       registry.releaseName(name);
       await launcher.deleteFolder(id).catch(() => undefined);
@@ -237,10 +252,10 @@ export class Containers {
   }
 
   /**
-   * Removes a container with everything that belongs to it.
+   * Removes a container with everything that belongs to it; `volumes` says whether the volumes of its own go too.
    * @throws conflict when it runs and `force` is not set
    */
-  async remove(reference: string, options: { force?: boolean } = {}): Promise<void> {
+  async remove(reference: string, options: { force?: boolean; volumes?: boolean } = {}): Promise<void> {
     const container = this.resolve(reference);
     if (isRunning(container)) {
       if (!options.force) {
@@ -256,7 +271,8 @@ export class Containers {
       });
     }
     // Started in between, it is removed by force again, or refused.
-    if (!(await this.#parts.lifecycle.remove(container.id))) await this.remove(container.id, options);
+    if (!(await this.#parts.lifecycle.remove(container.id, options)))
+      await this.remove(container.id, options);
   }
 
   /** @throws invalid for a bad or unchanged name, conflict when it is taken */

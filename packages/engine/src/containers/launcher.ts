@@ -21,6 +21,7 @@ import type { ResolverOverrides } from '../model/network-files.ts';
 import type { Networks } from '../networks/networks.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { buildOciSpec } from '../runtime/spec/oci-spec.ts';
+import type { ContainerMounts, RuntimeMounts } from '../volumes/container-mounts.ts';
 import type { Links } from './links.ts';
 import type { Networking, Placement } from './networking.ts';
 import type { ContainerRegistry } from './registry.ts';
@@ -40,6 +41,7 @@ export interface LauncherParts {
   readonly registry: ContainerRegistry;
   readonly networking: Networking;
   readonly links: Links;
+  readonly mounts: ContainerMounts;
   readonly networks: Networks;
   readonly images: ImageStore;
   readonly runtime: Runtime;
@@ -103,6 +105,7 @@ export class Launcher {
     links.check(placed);
     const linkEnvironment = links.environment(placed);
 
+    undo.add('release volumes', () => this.#parts.mounts.release(id));
     undo.add('unmount root filesystem', () => this.#unmount(id));
     undo.add('delete processes', () => runtime.delete(id));
     await runtime.forgetExit(id);
@@ -144,7 +147,10 @@ export class Launcher {
   ): Promise<void> {
     await allOrFirstError([
       this.#parts.networking.plumb(container.id, placement),
-      this.rootfs.mount(container).then(() => this.#writeSpec(container, placement, linkEnvironment)),
+      this.rootfs
+        .mount(container)
+        .then(() => this.#parts.mounts.mount(container))
+        .then((mounts) => this.#writeSpec(container, placement, linkEnvironment, mounts)),
       this.#writeFiles(container, placement),
     ]);
   }
@@ -191,11 +197,13 @@ export class Launcher {
     container: ContainerRecord,
     placement: Placement,
     linkEnvironment: readonly string[],
+    mounts: RuntimeMounts,
   ): Promise<void> {
     const folder = this.folder(container.id);
     const spec = buildOciSpec(
       await specInput({
         container,
+        ...mounts,
         rootfs: join(folder, 'rootfs'),
         namespace: container.sandboxId && this.#parts.networking.namespaceOf(container),
         ownsNetwork: placement.kind === 'own',
@@ -223,6 +231,7 @@ export class Launcher {
     await allOrFirstError([
       this.#parts.runtime.forgetExit(id),
       this.#unmount(id),
+      this.#parts.mounts.release(id),
       this.#parts.networking.cleanUp(id, endpoints),
     ]);
   }

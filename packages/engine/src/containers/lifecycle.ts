@@ -17,6 +17,7 @@ import type { Networks } from '../networks/networks.ts';
 import type { Reservations } from '../networks/reservations.ts';
 import { ExitWatcher } from '../runtime/exit-watcher.ts';
 import type { Runtime } from '../runtime/runtime.ts';
+import type { ContainerMounts } from '../volumes/container-mounts.ts';
 import { AttachStreams } from './attach-streams.ts';
 import { emitContainerEvent, emitNetworkEvent } from './container-events.ts';
 import { isStillAlive } from './container-process.ts';
@@ -31,12 +32,18 @@ export interface LifecycleParts {
   readonly launcher: Launcher;
   readonly networking: Networking;
   readonly links: Links;
+  readonly mounts: ContainerMounts;
   readonly networks: Networks;
   readonly reservations: Reservations;
   readonly images: ImageStore;
   readonly runtime: Runtime;
   readonly events: Events;
   readonly log: Log;
+}
+
+export interface RemoveOptions {
+  /** Whether the volumes of the container's own go with it. @default false */
+  readonly volumes?: boolean | undefined;
 }
 
 /** How often running containers are looked at, in case one's conmon was killed and cannot tell of its end. */
@@ -110,7 +117,9 @@ export class Lifecycle {
       await this.#parts.runtime.deleteLeftover(container.id);
       await this.#parts.launcher.cleanUp(container.id, endpoints);
     }
-    if (container.removing || container.host.autoRemove) await this.#remove(container.id);
+    const { removing, removingVolumes, host } = container;
+    if (removing || host.autoRemove)
+      await this.#remove(container.id, { volumes: host.autoRemove || removingVolumes });
   }
 
   async #restoreNetworks(container: ContainerRecord): Promise<void> {
@@ -140,7 +149,7 @@ export class Lifecycle {
   }
 
   async #start(id: ContainerId): Promise<void> {
-    const { registry, launcher, links, events } = this.#parts;
+    const { registry, launcher, links, mounts, events } = this.#parts;
     const container = registry.get(id);
     if (isRunning(container)) throw notModified('already-running', `container ${id} is already running`);
     if (container.removing) {
@@ -151,6 +160,7 @@ export class Lifecycle {
         this.attachStreams.connectWaiting(id, bundle),
       );
       await links.follow(id);
+      mounts.announce('mount', running);
       for (const network of this.#networksOf(id)) emitNetworkEvent(events, 'connect', network, running);
       emitContainerEvent(events, 'start', running);
     } catch (error) {
@@ -170,7 +180,7 @@ export class Lifecycle {
     this.waiters.notify(id, 'exit', { exitCode, error: message });
     try {
       const container = registry.updateState(id, { exitCode, error: message });
-      if (container.host.autoRemove) await this.#remove(id);
+      if (container.host.autoRemove) await this.#remove(id, { volumes: true });
     } catch (consequence) {
       // The caller is told what came first.
       log.error({ container: id, error: messageOf(consequence) }, 'a failed start could not be recorded');
@@ -190,7 +200,8 @@ export class Lifecycle {
         // The news may be of an earlier life, whose exit file was just deleted.
         if ((await this.#parts.runtime.exitCode(id)) === undefined && isStillAlive(container)) return;
         await this.#finish(id);
-        if (container.host.autoRemove && this.#parts.registry.find(id)) await this.#remove(id);
+        if (container.host.autoRemove && this.#parts.registry.find(id))
+          await this.#remove(id, { volumes: true });
       });
     } catch (error) {
       this.#parts.log.error(
@@ -223,6 +234,7 @@ export class Lifecycle {
     });
     emitContainerEvent(events, 'die', container, { exitCode: String(exitCode) });
     for (const network of networks) emitNetworkEvent(events, 'disconnect', network, container);
+    this.#parts.mounts.announce('unmount', container);
     this.waiters.notify(id, 'exit', { exitCode });
     this.#deleteProcesses(id);
     await launcher.cleanUp(id, endpoints);
@@ -244,22 +256,24 @@ export class Lifecycle {
    * Removes a container that does not run, with everything that belongs to it; one that is gone is fine.
    * @returns false when it runs
    */
-  remove(id: ContainerId): Promise<boolean> {
+  remove(id: ContainerId, options: RemoveOptions = {}): Promise<boolean> {
     return this.#locks.run(id, async () => {
       const container = this.#parts.registry.find(id);
       if (container && isRunning(container)) return false;
-      if (container) await this.#remove(id);
+      if (container) await this.#remove(id, options);
       return true;
     });
   }
 
-  async #remove(id: ContainerId): Promise<void> {
-    const { registry, launcher, links, events } = this.#parts;
+  async #remove(id: ContainerId, { volumes = false }: RemoveOptions): Promise<void> {
+    const { registry, launcher, links, mounts, events } = this.#parts;
     const container = registry.get(id);
-    if (!container.removing) registry.update(id, { removing: true });
+    if (!container.removing)
+      registry.update(id, { removing: true, ...(volumes && { removingVolumes: true }) });
     await launcher.deleteFolder(id);
     this.#parts.reservations.dropAll(container);
     await links.dropTarget(id);
+    if (registry.get(id).removingVolumes) await mounts.removeOwn(container);
     registry.delete(id);
     await this.collectImages();
     emitContainerEvent(events, 'destroy', container);

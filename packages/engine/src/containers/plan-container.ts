@@ -51,6 +51,7 @@ export function planContainer(
     checkEndpointSettings(network, settings, 'create');
   }
   const [path = '', ...args] = command.args;
+  const volumes = union(config.volumes ?? [], image.config.volumes);
   return {
     createdAt: nowText(),
     imageId: image.id,
@@ -70,6 +71,7 @@ export function planContainer(
         config.exposedPorts,
         host.portBindings.map(formatContainerPort),
       ),
+      ...(volumes.length > 0 ? { volumes } : {}),
       stopSignal,
     },
     host,

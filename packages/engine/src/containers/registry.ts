@@ -3,6 +3,7 @@ import { internal, invalid, notFound } from '../base/errors.ts';
 import type { ContainerId, ImageId } from '../base/ids.ts';
 import { type ContainerRecord, type ContainerState, isRunning } from '../model/container.ts';
 import { checkContainerName, nameTaken } from '../model/create-rules.ts';
+import { mountPointsOf } from '../model/mounts.ts';
 import type { DocumentTable } from '../store/document-table.ts';
 import { randomName } from './random-name.ts';
 
@@ -24,6 +25,17 @@ export class ContainerRegistry {
     return this.list()
       .filter((container) => container.imageId === image)
       .map((container) => ({ id: container.id, running: isRunning(container) }));
+  }
+
+  /** The containers that have a volume, but for those that are about to go with it. */
+  usersOfVolume(volume: string): ContainerId[] {
+    return this.list()
+      .filter((container) =>
+        mountPointsOf(container).some(
+          (mount) => mount.volume === volume && !(container.removingVolumes && mount.isOwn),
+        ),
+      )
+      .map(({ id }) => id);
   }
 
   find(id: ContainerId): ContainerRecord | undefined {

@@ -9,6 +9,7 @@ import { parseCapabilityMask, resolveCapabilities } from '../runtime/spec/capabi
 import { resolveEnv } from '../runtime/spec/command.ts';
 import type { OciMount, OciSpecInput } from '../runtime/spec/oci-spec.ts';
 import { type ResolvedUser, resolveGroups, resolveUser } from '../runtime/spec/user.ts';
+import { tmpfsMount } from '../volumes/runtime-mounts.ts';
 import { effectiveHostname, type SandboxFiles } from './sandbox-files.ts';
 
 export interface SpecFacts {
@@ -23,6 +24,9 @@ export interface SpecFacts {
   readonly linkEnvironment: readonly string[];
   /** The joined container's host name, in container mode. */
   readonly hostname?: string;
+  /** Volumes, folders of the host and memory. */
+  readonly mounts: readonly OciMount[];
+  readonly rootPropagation?: 'shared' | 'rslave';
   readonly cgroupParent: string;
   readonly cgroupVersion: 1 | 2;
 }
@@ -62,7 +66,8 @@ export async function specInput(facts: SpecFacts): Promise<OciSpecInput> {
     capabilities: containerCapabilities(host),
     privileged: false,
     ...security,
-    mounts: [...fileMounts(facts.files, host.readonlyRootfs), ...userMounts(container)],
+    mounts: [...fileMounts(facts.files, host.readonlyRootfs), ...facts.mounts, ...memoryMounts(host)],
+    ...(facts.rootPropagation ? { rootPropagation: facts.rootPropagation } : {}),
     shmSizeBytes: host.shmSizeBytes,
     sysctls: host.sysctls,
     rlimits: host.rlimits.map(({ name, soft, hard }) => ({
@@ -142,24 +147,11 @@ export function fileMounts(files: SandboxFiles, readonly: boolean): OciMount[] {
   ];
 }
 
-export function userMounts({ host }: ContainerRecord): OciMount[] {
-  const binds = host.binds.map(
-    ({ source, destination, readonly }): OciMount => ({
-      type: 'bind',
-      source,
-      destination,
-      options: ['rbind', 'rprivate', readonly ? 'ro' : 'rw'],
-    }),
+/** `--tmpfs`: their options are what Docker's are, in its order. */
+function memoryMounts({ tmpfs }: HostConfig): OciMount[] {
+  return Object.entries(tmpfs).map(([destination, options]) =>
+    tmpfsMount(destination, options.split(',').filter(Boolean)),
   );
-  const tmpfs = Object.entries(host.tmpfs).map(
-    ([destination, options]): OciMount => ({
-      type: 'tmpfs',
-      source: 'tmpfs',
-      destination,
-      options: ['noexec', 'nosuid', 'nodev', ...options.split(',').filter(Boolean)],
-    }),
-  );
-  return [...binds, ...tmpfs];
 }
 
 /** Docker's `--cpus` is a quota over its period of a tenth of a second. */

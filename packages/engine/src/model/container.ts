@@ -1,5 +1,6 @@
 /** Containers as the engine knows them: what was asked for, what was resolved, and the state they are in. Pure. */
 import type { ContainerId, ImageId, NetworkId, SandboxId } from '../base/ids.ts';
+import type { BindText, GivenMount, MountPoint, VolumesFrom } from './mounts.ts';
 import type { PortRequest, PublishedPort } from './ports.ts';
 
 /** Where a container's network comes from. */
@@ -28,17 +29,11 @@ export interface ContainerConfig {
   readonly workingDir: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly exposedPorts: readonly string[];
+  /** Destinations of volumes of the container's own. @default none */
+  readonly volumes?: readonly string[];
   readonly stopSignal: string;
   /** Seconds between the stop signal and SIGKILL; absent: the daemon's default of 10. */
   readonly stopTimeoutSeconds?: number;
-}
-
-export interface BindMount {
-  readonly source: string;
-  readonly destination: string;
-  readonly readonly: boolean;
-  /** As the client wrote it. */
-  readonly text: string;
 }
 
 /** How the container sits on its host. */
@@ -47,7 +42,13 @@ export interface HostConfig {
   /** As `inspect` shows it. */
   readonly networkModeText: string;
   readonly autoRemove: boolean;
-  readonly binds: readonly BindMount[];
+  readonly binds: readonly BindText[];
+  /** @default none */
+  readonly mounts?: readonly GivenMount[];
+  /** @default none */
+  readonly volumesFrom?: readonly VolumesFrom[];
+  /** Of volumes that come without a driver of their own. @default 'local' */
+  readonly volumeDriver?: string;
   readonly tmpfs: Readonly<Record<string, string>>;
   readonly capAdd: readonly string[];
   readonly capDrop: readonly string[];
@@ -151,6 +152,10 @@ export interface ContainerRecord {
   readonly networks: Readonly<Record<string, EndpointSettings>>;
   /** In the order the client gave; each alias once. @default none */
   readonly links?: readonly ContainerLink[];
+  /** What it sees of volumes, the host and memory. Absent in records of versions that knew `host.binds` alone. */
+  readonly mounts?: readonly MountPoint[];
+  /** Until its empty volumes have been filled from the image. */
+  readonly isUnfilled?: boolean;
   readonly state: ContainerState;
   /** While it runs: the namespace it lives in; absent in host mode. */
   readonly sandboxId?: SandboxId;
@@ -158,6 +163,8 @@ export interface ContainerRecord {
   readonly publishedPorts?: readonly PublishedPort[];
   /** Set as soon as removal begins, so that a crash in the middle is finished at the next start. */
   readonly removing?: boolean;
+  /** With `removing`: whether the volumes of its own go too. */
+  readonly removingVolumes?: boolean;
 }
 
 export function isRunning(container: ContainerRecord): boolean {

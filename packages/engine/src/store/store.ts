@@ -9,6 +9,7 @@ import { internal, messageOf, unavailable } from '../base/errors.ts';
 import type { ContainerRecord } from '../model/container.ts';
 import type { ImageRecord } from '../model/image.ts';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from '../model/network.ts';
+import type { VolumeRecord } from '../model/volume.ts';
 import { DocumentTable } from './document-table.ts';
 
 /** One fact about the installation itself. */
@@ -24,6 +25,7 @@ export class Store implements Disposable {
   readonly endpoints: DocumentTable<EndpointRecord>;
   readonly containers: DocumentTable<ContainerRecord>;
   readonly images: DocumentTable<ImageRecord>;
+  readonly volumes: DocumentTable<VolumeRecord>;
   readonly #database: DatabaseSync;
 
   private constructor(database: DatabaseSync) {
@@ -34,6 +36,7 @@ export class Store implements Disposable {
     this.endpoints = new DocumentTable(database, 'endpoints');
     this.containers = new DocumentTable(database, 'containers');
     this.images = new DocumentTable(database, 'images');
+    this.volumes = new DocumentTable(database, 'volumes');
   }
 
   /**

@@ -74,6 +74,8 @@ export interface OciSpecInput {
   readonly seccompUnconfined: boolean;
   /** Mounts beside the default ones (volumes, /etc/hosts); they replace a default with the same destination. */
   readonly mounts: readonly OciMount[];
+  /** Propagation of the container's root mount; absent: the runtime's own choice. */
+  readonly rootPropagation?: 'shared' | 'rslave';
   /** Size of /dev/shm in bytes. */
   readonly shmSizeBytes: number;
   readonly sysctls: Readonly<Record<string, string>>;
@@ -167,6 +169,7 @@ export function buildOciSpec(input: OciSpecInput): OciSpec {
       resources: buildResources(input),
       cgroupsPath: input.cgroupsPath,
       namespaces: buildNamespaces(input),
+      ...(input.rootPropagation ? { rootfsPropagation: input.rootPropagation } : {}),
       devices: noDevices,
       ...(input.privileged || input.seccompUnconfined ? {} : { seccomp: buildSeccomp(input) }),
       maskedPaths: input.maskedPaths ?? (input.privileged ? [] : defaultMaskedPaths),

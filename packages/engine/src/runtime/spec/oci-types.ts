@@ -123,6 +123,7 @@ export interface OciSpec {
     readonly resources: OciResources;
     readonly cgroupsPath: string;
     readonly namespaces: readonly OciNamespace[];
+    readonly rootfsPropagation?: string;
     readonly devices: readonly OciDevice[];
     readonly seccomp?: OciSeccomp;
     readonly maskedPaths: readonly string[];
