@@ -67,6 +67,16 @@ remove_cgroups() {
   done
 }
 
+# What is left frozen does not die with the lab's PID 1, which would wait for it for ever.
+thaw() {
+  for file in /sys/fs/cgroup/freezer/"$1"/freezer.state /sys/fs/cgroup/freezer/"$1"/*/freezer.state; do
+    [ ! -f "$file" ] || echo THAWED > "$file"
+  done
+  for file in /sys/fs/cgroup/"$1"/cgroup.freeze /sys/fs/cgroup/"$1"/*/cgroup.freeze; do
+    [ ! -f "$file" ] || echo 0 > "$file"
+  done
+}
+
 if [ "$1" = inside ]; then
   inside
 fi
@@ -75,6 +85,11 @@ directory=$1
 cgroup=$2
 trap '' HUP INT TERM
 status=0
+# Sees the end of standard input as PID 1 does; nobody's child, so that the janitor's only one is the lab.
+(
+  exec 3<&0
+  (while read -r _; do :; done; thaw "$cgroup") <&3 > /dev/null 2>&1 &
+)
 unshare --net --mount --uts --ipc --pid --fork --mount-proc --propagation private \
   sh "$0" inside || status=$?
 

@@ -14,7 +14,9 @@ import { Lifecycle } from './containers/lifecycle.ts';
 import { Links } from './containers/links.ts';
 import { Membership } from './containers/membership.ts';
 import { Networking } from './containers/networking.ts';
+import { Pausing } from './containers/pausing.ts';
 import { ContainerRegistry } from './containers/registry.ts';
+import { Stopping } from './containers/stopping.ts';
 import { Events } from './events.ts';
 import { ImageStore } from './images/image-store.ts';
 import { defaultSubnetPools } from './ipam/subnet-pools.ts';
@@ -213,7 +215,9 @@ export class Engine implements AsyncDisposable {
     const shared = { registry, launcher, networking, links, mounts, networks, reservations, events, images };
     const lifecycle = new Lifecycle({ ...shared, runtime, log });
     const membership = new Membership({ ...shared, lifecycle, sandboxes, names, publishing });
-    const containers = new Containers({ ...shared, lifecycle, membership, names });
+    const pausing = new Pausing({ registry, lifecycle, runtime, events, log });
+    const stopping = new Stopping({ registry, lifecycle, pausing, events });
+    const containers = new Containers({ ...shared, lifecycle, membership, names, pausing, stopping });
     const execs = new Execs({ registry, launcher, links, runtime, events, log });
     undo.add('let go of execs', () => execs.close());
     const files = new ContainerFiles({ registry, launcher, lifecycle, mounts, images, events });
@@ -221,6 +225,7 @@ export class Engine implements AsyncDisposable {
     await publishing.restore();
     await mounts.restore();
     await lifecycle.restore();
+    await pausing.restore();
     await mounts.sweep();
     await links.restore();
     await sandboxes.sweep();
@@ -231,6 +236,7 @@ export class Engine implements AsyncDisposable {
     void keeper.prepare();
     await networks.removeUnclaimedLinks();
     undo.keep();
+    void lifecycle.startWaiting();
     const firewallReport = () => reportFirewall({ networks, publishing });
     const parts = {
       ...{ options, id, networks, containers, execs, files, images, volumes, events },

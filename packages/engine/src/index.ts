@@ -27,6 +27,7 @@ export type { ExecRecord, ExecRequest, TerminalSize } from './containers/exec-re
 export type { Execs, StartedExec } from './containers/execs.ts';
 export type { CreateRequest } from './containers/plan-container.ts';
 export { effectiveHostname, type SandboxFiles } from './containers/sandbox-files.ts';
+export type { StopOptions } from './containers/stopping.ts';
 export type { WaitResult } from './containers/waiters.ts';
 export { Engine, type EngineOptions, type EngineSettings } from './engine.ts';
 export type { EngineEvent } from './events.ts';
@@ -39,6 +40,7 @@ export {
   defaultShmSizeBytes,
   type EndpointSettings,
   type HostConfig,
+  isActive,
   isRunning,
   type NetworkMode,
   noEndpointSettings,
@@ -93,6 +95,7 @@ export {
   parseHostAddress,
   parseHostPorts,
 } from './model/ports.ts';
+export { noRestart, parseRestartPolicy, type RestartPolicy } from './model/restart-policy.ts';
 export {
   anonymousLabel,
   isAnonymous,

@@ -10,9 +10,12 @@ import {
   gatewayOf,
   type HostConfig,
   interfaceAddresses,
+  isActive,
   isRunning,
   isUserDefined,
   type NetworkRecord,
+  noRestart,
+  type RestartPolicy,
   shortId,
 } from '@seaway/engine';
 import type { ApiVersion } from '../http/version.ts';
@@ -26,6 +29,10 @@ export function statusText({ state }: ContainerRecord, nowMs: number): string {
       return 'Created';
     case 'running':
       return `Up ${humanDuration(nowMs - Date.parse(state.startedAt))}`;
+    case 'paused':
+      return `Up ${humanDuration(nowMs - Date.parse(state.startedAt))} (Paused)`;
+    case 'restarting':
+      return `Restarting (${state.exitCode}) ${humanDuration(nowMs - Date.parse(state.finishedAt))} ago`;
     case 'exited':
       return `Exited (${state.exitCode}) ${humanDuration(nowMs - Date.parse(state.finishedAt))} ago`;
     case 'dead':
@@ -107,9 +114,9 @@ export function toDockerInspect(engine: Engine, container: ContainerRecord, vers
     Args: container.args,
     State: {
       Status: state.status,
-      Running: isRunning(container),
-      Paused: false,
-      Restarting: false,
+      Running: isActive(container),
+      Paused: state.status === 'paused',
+      Restarting: state.status === 'restarting',
       OOMKilled: state.oomKilled,
       Dead: state.status === 'dead',
       Pid: state.pid,
@@ -124,7 +131,7 @@ export function toDockerInspect(engine: Engine, container: ContainerRecord, vers
     HostsPath: hasStarted ? files.hostsPath : '',
     LogPath: engine.containers.logPath(container.id),
     Name: `/${container.name}`,
-    RestartCount: 0,
+    RestartCount: container.restartCount ?? 0,
     Driver: 'overlay2',
     Platform: 'linux',
     MountLabel: '',
@@ -189,7 +196,7 @@ function toDockerHostConfig(host: HostConfig) {
     LogConfig: { Type: 'json-file', Config: {} },
     NetworkMode: host.networkModeText,
     PortBindings: toDockerPortBindings(host.portBindings ?? []),
-    RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
+    RestartPolicy: toDockerRestartPolicy(host.restartPolicy ?? noRestart),
     AutoRemove: host.autoRemove,
     VolumeDriver: host.volumeDriver ?? '',
     VolumesFrom: host.volumesFrom?.map(({ text }) => text) ?? null,
@@ -235,6 +242,10 @@ function toDockerHostConfig(host: HostConfig) {
     PidsLimit: resources.pidsLimit ?? null,
     Ulimits: host.rlimits.map(({ name, soft, hard }) => ({ Name: name, Soft: soft, Hard: hard })),
   };
+}
+
+function toDockerRestartPolicy({ name, maximumRetryCount }: RestartPolicy) {
+  return { Name: name, MaximumRetryCount: maximumRetryCount };
 }
 
 /** The MAC address that was asked for on the main network, as older versions show it for the whole container. */

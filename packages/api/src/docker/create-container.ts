@@ -13,8 +13,10 @@ import {
   parseContainerPorts,
   parseExtraHost,
   parseNetworkMode,
+  parseRestartPolicy,
   parseVolumePath,
   type ResourceLimits,
+  type RestartPolicy,
 } from '@seaway/engine';
 import type { ApiVersion } from '../http/version.ts';
 import type { CreateContainerBody, DockerHostConfig } from './create-container-body.ts';
@@ -68,7 +70,6 @@ export function fromDockerCreate(
     macAddress: body.MacAddress || endpointMacAddress(body, host),
   });
   if (conflicting) throw conflicting;
-  checkRestartPolicy(docker);
   refuseUnsupported(body);
   const warnings: string[] = [];
   if (publishesPorts && host.networkMode.kind === 'host') {
@@ -157,6 +158,7 @@ function parseHostConfig(docker: DockerHostConfig, version: ApiVersion): HostCon
     networkMode,
     networkModeText: ['', 'default'].includes(docker.NetworkMode ?? '') ? 'bridge' : docker.NetworkMode!,
     autoRemove: docker.AutoRemove ?? false,
+    restartPolicy: parseRestart(docker),
     ...parseMounts(docker, version),
     tmpfs: parseTmpfs(docker.Tmpfs ?? {}),
     capAdd: docker.CapAdd ?? [],
@@ -180,24 +182,6 @@ function parseHostConfig(docker: DockerHostConfig, version: ApiVersion): HostCon
   };
 }
 
-function checkRestartPolicy({ RestartPolicy: policy, AutoRemove: autoRemove }: DockerHostConfig): void {
-  const name = policy?.Name || 'no';
-  const retries = policy?.MaximumRetryCount ?? 0;
-  if (!['no', 'always', 'on-failure', 'unless-stopped'].includes(name)) {
-    throw invalid('invalid-restart-policy', `invalid restart policy '${name}'`);
-  }
-  if (retries !== 0 && (name === 'always' || name === 'unless-stopped')) {
-    throw invalid(
-      'invalid-restart-policy',
-      `maximum retry count cannot be used with restart policy '${name}'`,
-    );
-  }
-  if (retries < 0) throw invalid('invalid-restart-policy', 'maximum retry count cannot be negative');
-  if (name !== 'no' && autoRemove) {
-    throw invalid('invalid-restart-policy', "can't create 'AutoRemove' container with restart policy");
-  }
-}
-
 /**
  * Before several networks could be named, a MAC address there was what `inspect` had shown: a client that copies
  * that into a new request does not ask for it.
@@ -213,6 +197,14 @@ function endpointMacAddress(body: CreateContainerBody, { networkMode }: HostConf
   if (networkMode.kind === 'network') return '';
   const endpoints = Object.values(body.NetworkingConfig?.EndpointsConfig ?? {});
   return endpoints.map((settings) => settings?.MacAddress ?? '').find((address) => address !== '') ?? '';
+}
+
+function parseRestart({ RestartPolicy: policy, AutoRemove: autoRemove }: DockerHostConfig): RestartPolicy {
+  const parsed = parseRestartPolicy(policy?.Name ?? '', policy?.MaximumRetryCount ?? 0);
+  if (parsed.name !== 'no' && autoRemove) {
+    throw invalid('invalid-restart-policy', "can't create 'AutoRemove' container with restart policy");
+  }
+  return parsed;
 }
 
 function parseUtsMode(mode: string): 'private' | 'host' {

@@ -45,7 +45,6 @@ function isSet(value: unknown): boolean {
 
 /** In the order in which they are looked at. */
 export const refusedOptions: readonly RefusedOption[] = [
-  unlessOneOf('HostConfig.RestartPolicy', ['no'], (host) => host.RestartPolicy?.Name, 'the restart policy'),
   whenSet('HostConfig.Privileged', (_, host) => host.Privileged, 'a privileged container'),
   whenSet('HostConfig.Init', (_, host) => host.Init, 'an init process'),
   whenSet('HostConfig.Devices', (_, host) => host.Devices, 'passing devices'),

@@ -4,7 +4,7 @@ import {
   type Engine,
   formatContainerPort,
   invalid,
-  isRunning,
+  isActive,
   notFound,
   parseContainerPorts,
   type WaitCondition,
@@ -87,7 +87,7 @@ export function containerRoutes(app: RouteApp, { engine }: RouteContext): void {
     const isBetween = betweenReferences(engine, filters, newestFirst);
     const wanted = newestFirst.filter(
       (container) =>
-        (showAll || isRunning(container)) && isBetween(container) && isListed(engine, container, filters),
+        (showAll || isActive(container)) && isBetween(container) && isListed(engine, container, filters),
     );
     return wanted
       .slice(0, limit > 0 ? limit : undefined)
@@ -123,6 +123,16 @@ export function containerRoutes(app: RouteApp, { engine }: RouteContext): void {
 
   app.post<ById>('/containers/:id/kill', async (request, reply) => {
     await containers.kill(request.params.id, queryText(request.query as Query, 'signal') || 'SIGKILL');
+    return reply.code(204).send();
+  });
+
+  app.post<ById>('/containers/:id/pause', async (request, reply) => {
+    await containers.pause(request.params.id);
+    return reply.code(204).send();
+  });
+
+  app.post<ById>('/containers/:id/unpause', async (request, reply) => {
+    await containers.unpause(request.params.id);
     return reply.code(204).send();
   });
 

@@ -1,7 +1,7 @@
 /** GET /_ping, /version and /info. */
 import { readFileSync } from 'node:fs';
 import { arch, cpus, hostname, release, totalmem } from 'node:os';
-import { formatSubnet, isRunning } from '@seaway/engine';
+import { formatSubnet } from '@seaway/engine';
 import { type ApiVersion, MAX_API_VERSION, MIN_API_VERSION } from '../http/version.ts';
 import type { RouteApp, RouteContext } from './context.ts';
 
@@ -67,7 +67,8 @@ export function systemRoutes(app: RouteApp, { engine, version, labels }: RouteCo
   app.get('/info', async ({ apiVersion }) => {
     const cgroupVersion = readSetting('/sys/fs/cgroup/cgroup.controllers') === undefined ? '1' : '2';
     const containers = engine.containers.list();
-    const running = containers.filter(isRunning).length;
+    const running = containers.filter(({ state }) => state.status === 'running').length;
+    const paused = containers.filter(({ state }) => state.status === 'paused').length;
     const { options } = engine;
     const warnings = await engine.networks.warnings();
     return {
@@ -75,8 +76,8 @@ export function systemRoutes(app: RouteApp, { engine, version, labels }: RouteCo
       Name: hostname(),
       Containers: containers.length,
       ContainersRunning: running,
-      ContainersPaused: 0,
-      ContainersStopped: containers.length - running,
+      ContainersPaused: paused,
+      ContainersStopped: containers.length - running - paused,
       Images: engine.images.list().length,
       Driver: 'overlay2',
       DriverStatus: [],

@@ -9,8 +9,6 @@ export const unsupportedEndpoints: readonly (readonly [method: Method, path: str
   ['GET', '/containers/{id}/stats'],
   ['GET', '/containers/{id}/attach/ws'],
   ['POST', '/containers/{id}/update'],
-  ['POST', '/containers/{id}/pause'],
-  ['POST', '/containers/{id}/unpause'],
   ['POST', '/containers/prune'],
   ['GET', '/images/get'],
   ['GET', '/images/{name...}/get'],

@@ -3,7 +3,7 @@
  * that makes and takes back is in `launcher.ts`.
  */
 import { mkdir } from 'node:fs/promises';
-import { conflict, EngineError, internal, invalid, messageOf, notModified } from '../base/errors.ts';
+import { conflict, EngineError, internal, invalid, messageOf } from '../base/errors.ts';
 import { type ContainerId, type ImageId, newId } from '../base/ids.ts';
 import type { Events } from '../events.ts';
 import type { ImageStore } from '../images/image-store.ts';
@@ -11,8 +11,10 @@ import {
   type ContainerRecord,
   type EndpointSettings,
   type HostConfig,
+  isActive,
   isRunning,
 } from '../model/container.ts';
+import type { RestartPolicy } from '../model/restart-policy.ts';
 import type { Names } from '../networks/names.ts';
 import type { Networks } from '../networks/networks.ts';
 import type { Reservations } from '../networks/reservations.ts';
@@ -22,15 +24,16 @@ import { resizeTerminal } from '../runtime/runtime.ts';
 import type { ContainerMounts } from '../volumes/container-mounts.ts';
 import type { AttachSession } from './attach-streams.ts';
 import { emitContainerEvent } from './container-events.ts';
-import { signalContainer } from './container-process.ts';
+import { checkRunning, refuseRemoval } from './container-state.ts';
 import type { Launcher } from './launcher.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Links } from './links.ts';
 import type { Membership } from './membership.ts';
 import type { Networking } from './networking.ts';
+import type { Pausing } from './pausing.ts';
 import { type CreateRequest, hasLegacyLinks, planContainer } from './plan-container.ts';
 import type { ContainerRegistry } from './registry.ts';
-import { parseSignal } from './signals.ts';
+import type { StopOptions, Stopping } from './stopping.ts';
 import type { WaitResult } from './waiters.ts';
 
 export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
@@ -42,6 +45,8 @@ export interface ContainersParts {
   readonly networking: Networking;
   readonly membership: Membership;
   readonly mounts: ContainerMounts;
+  readonly stopping: Stopping;
+  readonly pausing: Pausing;
   readonly links: Links;
   readonly networks: Networks;
   readonly reservations: Reservations;
@@ -49,10 +54,6 @@ export interface ContainersParts {
   readonly images: ImageStore;
   readonly events: Events;
 }
-
-const DEFAULT_STOP_TIMEOUT_SECONDS = 10;
-/** How often the process of a container that was told to end is looked at. */
-const KILLED_LOOK_MS = 250;
 
 export class Containers {
   readonly #parts: ContainersParts;
@@ -171,7 +172,7 @@ export class Containers {
    */
   wait(reference: string, condition: WaitCondition, signal?: AbortSignal): Promise<WaitResult> {
     const container = this.resolve(reference);
-    if (condition === 'not-running' && !isRunning(container)) {
+    if (condition === 'not-running' && !isActive(container)) {
       const { exitCode, error } = container.state;
       return Promise.resolve({ exitCode, ...(error ? { error } : {}) });
     }
@@ -182,73 +183,45 @@ export class Containers {
     );
   }
 
+  /** See {@link Stopping.stop}. */
+  stop(reference: string, options: StopOptions = {}): Promise<void> {
+    return this.#parts.stopping.stop(reference, options);
+  }
+
+  /** See {@link Stopping.restart}. */
+  restart(reference: string, options: StopOptions = {}): Promise<void> {
+    return this.#parts.stopping.restart(reference, options);
+  }
+
+  /** See {@link Stopping.kill}. */
+  kill(reference: string, signal?: string): Promise<void> {
+    return this.#parts.stopping.kill(reference, signal);
+  }
+
+  /** Freezes the container's processes; see {@link Pausing.pause}. */
+  pause(reference: string): Promise<void> {
+    return this.#parts.pausing.pause(reference);
+  }
+
+  /** Lets the container's processes go on; see {@link Pausing.unpause}. */
+  unpause(reference: string): Promise<void> {
+    return this.#parts.pausing.unpause(reference);
+  }
+
   /**
-   * Asks the container to end, and makes it end after the timeout.
-   * @param timeoutSeconds negative waits for ever; undefined: the container's own, else 10
-   * @throws notModified when it does not run
+   * Changes what happens when the container ends from now on.
+   * @throws conflict for one that removes itself
    */
-  async stop(reference: string, options: { timeoutSeconds?: number; signal?: string } = {}): Promise<void> {
-    const container = this.resolve(reference);
-    const { id, config } = container;
-    const signal = parseSignal(options.signal ?? config.stopSignal);
-    if (!isRunning(container)) throw notModified('already-stopped', `container ${id} is already stopped`);
-    const timeoutSeconds =
-      options.timeoutSeconds ?? config.stopTimeoutSeconds ?? DEFAULT_STOP_TIMEOUT_SECONDS;
-    const exited = this.#parts.lifecycle.waiters.wait(id, 'exit');
-    signalContainer(container, signal);
-    if (timeoutSeconds >= 0 && !(await this.#sawEnd(id, exited, timeoutSeconds * 1000))) {
-      const current = this.#parts.registry.find(id);
-      if (current && isRunning(current)) signalContainer(current, 9);
-    }
-    await this.#sawEnd(id, exited);
-    await this.#parts.lifecycle.settled(id);
-    const stopped = this.#parts.registry.find(id) ?? container;
-    emitContainerEvent(this.#parts.events, 'stop', stopped);
-  }
-
-  /** Stops the container where it runs, and starts it. */
-  async restart(
-    reference: string,
-    options: { timeoutSeconds?: number; signal?: string } = {},
-  ): Promise<void> {
-    const { id } = this.resolve(reference);
-    try {
-      await this.stop(id, options);
-    } catch (error) {
-      if (!(error instanceof EngineError && error.kind === 'notModified')) throw error;
-    }
-    await this.start(id);
-    emitContainerEvent(this.#parts.events, 'restart', this.resolve(id));
-  }
-
-  /** @throws conflict when it does not run, invalid for an unknown signal */
-  async kill(reference: string, signal = 'SIGKILL'): Promise<void> {
-    const container = this.resolve(reference);
-    const number = parseSignal(signal);
-    if (!isRunning(container)) {
+  updateRestartPolicy(reference: string, policy: RestartPolicy): void {
+    const { id, host } = this.resolve(reference);
+    if (host.autoRemove && policy.name !== 'no') {
       throw conflict(
-        'not-running',
-        `Cannot kill container: ${reference}: Container ${container.id} is not running`,
+        'auto-remove-restarts',
+        'Restart policy cannot be updated because AutoRemove is enabled for the container',
+        { id },
       );
     }
-    const exited = this.#parts.lifecycle.waiters.wait(container.id, 'exit');
-    signalContainer(container, number);
-    emitContainerEvent(this.#parts.events, 'kill', container, { signal: String(number) });
-    if (number !== 9) return;
-    await this.#sawEnd(container.id, exited);
-    await this.#parts.lifecycle.settled(container.id);
-  }
-
-  /**
-   * Waits for the end of a container that was told to end. Normally conmon tells of it; where conmon was killed, or
-   * waits for a client that does not read, the process itself is looked at.
-   */
-  async #sawEnd(id: ContainerId, exited: Promise<unknown>, timeoutMs = Infinity): Promise<boolean> {
-    for (let leftMs = timeoutMs; leftMs > 0; leftMs -= KILLED_LOOK_MS) {
-      if (await settledWithin(exited, Math.min(leftMs, KILLED_LOOK_MS))) return true;
-      await this.#parts.lifecycle.look(id);
-    }
-    return false;
+    this.#parts.registry.update(id, { host: { ...host, restartPolicy: policy } });
   }
 
   /**
@@ -257,14 +230,8 @@ export class Containers {
    */
   async remove(reference: string, options: { force?: boolean; volumes?: boolean } = {}): Promise<void> {
     const container = this.resolve(reference);
-    if (isRunning(container)) {
-      if (!options.force) {
-        throw conflict(
-          'container-running',
-          `cannot remove container "${reference}": container is running: stop the container before removing or force remove`,
-          { id: container.id },
-        );
-      }
+    if (isActive(container)) {
+      if (!options.force) refuseRemoval(reference, container);
       await this.kill(container.id).catch((error) => {
         // It ended by itself in between.
         if (!(error instanceof EngineError && error.kind === 'conflict')) throw error;
@@ -335,19 +302,7 @@ export class Containers {
   /** Sets the size of the container's terminal. @throws conflict when it does not run */
   async resize(reference: string, rows: number, columns: number): Promise<void> {
     const container = this.resolve(reference);
-    if (!isRunning(container)) throw conflict('not-running', `Container ${container.id} is not running`);
+    checkRunning(container);
     await resizeTerminal(this.#parts.launcher.folder(container.id), rows, columns);
-  }
-}
-
-async function settledWithin(promise: Promise<unknown>, timeoutMs: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<false>((resolve) => {
-    timer = setTimeout(resolve, timeoutMs, false);
-  });
-  try {
-    return await Promise.race([promise.then(() => true as const), timeout]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -14,6 +14,7 @@ import { execProcess } from '../runtime/spec/exec-process.ts';
 import type { OciProcess, OciSpec } from '../runtime/spec/oci-types.ts';
 import { AttachSession, attachTo } from './attach-streams.ts';
 import { emitContainerEvent } from './container-events.ts';
+import { checkCanExec } from './container-state.ts';
 import {
   checkExecRequest,
   commandText,
@@ -89,7 +90,8 @@ export class Execs {
    * @throws notFound for an unknown container, conflict when that does not run, invalid without a command
    */
   create(container: string, request: ExecRequest): ExecRecord {
-    const record = this.#running(this.#parts.registry.resolve(container));
+    const record = this.#parts.registry.resolve(container);
+    checkCanExec(record);
     checkExecRequest(request);
     const now = performance.now();
     this.#forget((exec) => isOutdated(exec, now));
@@ -125,7 +127,10 @@ export class Execs {
       .map(({ id }) => id);
   }
 
-  /** @throws notFound for an unknown exec, conflict when it was started before or its container does not run */
+  /**
+   * @throws notFound for an unknown exec, conflict when it was started before, or its container does not run or is
+   *   paused
+   */
   checkStart(id: string): ExecRecord {
     const { status, containerId } = this.get(id);
     if (status !== 'created') {
@@ -135,14 +140,8 @@ export class Execs {
         { id },
       );
     }
-    this.#running(this.#parts.registry.get(containerId));
+    checkCanExec(this.#parts.registry.get(containerId));
     return this.get(id);
-  }
-
-  #running(container: ContainerRecord): ContainerRecord {
-    const { id } = container;
-    if (!isRunning(container)) throw conflict('not-running', `Container ${id} is not running`, { id });
-    return container;
   }
 
   /**

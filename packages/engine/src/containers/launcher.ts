@@ -109,6 +109,7 @@ export class Launcher {
     undo.add('unmount root filesystem', () => this.#unmount(id));
     undo.add('delete processes', () => runtime.delete(id));
     await runtime.forgetExit(id);
+    await rm(join(folder, 'oom'), { force: true });
     const pid = await runtime.create(
       id,
       {

@@ -11,8 +11,9 @@ import type { Log } from '../base/log.ts';
 import { nowText } from '../base/time.ts';
 import type { Events } from '../events.ts';
 import type { ImageStore } from '../images/image-store.ts';
-import { type ContainerRecord, isRunning } from '../model/container.ts';
+import { type ContainerRecord, isActive, isRunning, zeroTime } from '../model/container.ts';
 import type { NetworkRecord } from '../model/network.ts';
+import { type Ending, noRestart, restartsAfterEnd, restartsWithDaemon } from '../model/restart-policy.ts';
 import type { Networks } from '../networks/networks.ts';
 import type { Reservations } from '../networks/reservations.ts';
 import { ExitWatcher } from '../runtime/exit-watcher.ts';
@@ -25,6 +26,7 @@ import type { Launcher } from './launcher.ts';
 import type { Links } from './links.ts';
 import type { Networking } from './networking.ts';
 import type { ContainerRegistry } from './registry.ts';
+import { Restarts } from './restarts.ts';
 import { Waiters } from './waiters.ts';
 
 export interface LifecycleParts {
@@ -58,6 +60,9 @@ export class Lifecycle {
   readonly attachStreams = new AttachStreams();
   readonly #parts: LifecycleParts;
   readonly #locks = new KeyedLock();
+  readonly #restarts = new Restarts((id) => this.#startAgain(id));
+  /** Those that a user restarts: between their end and their start nothing else is done about them. */
+  readonly #held = new Set<ContainerId>();
   #exits: ExitWatcher | undefined;
   #livenessTimer: NodeJS.Timeout | undefined;
 
@@ -110,7 +115,9 @@ export class Lifecycle {
         return;
       }
       await this.#finish(container.id);
+      this.#restoreEnded(this.#parts.registry.get(container.id));
     } else {
+      this.#restoreEnded(container);
       // A start that the crash cut short left pieces, and perhaps a created process.
       if (container.sandboxId) this.#parts.registry.update(container.id, { sandboxId: undefined });
       const endpoints = await this.#parts.networking.release(container.id);
@@ -120,6 +127,39 @@ export class Lifecycle {
     const { removing, removingVolumes, host } = container;
     if (removing || host.autoRemove)
       await this.#remove(container.id, { volumes: host.autoRemove || removingVolumes });
+  }
+
+  /** Whether a container that stands still is started with the daemon; {@link startWaiting} does it. */
+  #restoreEnded(container: ContainerRecord): void {
+    const { id, host, state, removing } = container;
+    const policy = host.restartPolicy ?? noRestart;
+    const isWaiting = state.status === 'restarting';
+    // Policies are for containers that have run.
+    if (removing || (!isWaiting && (state.status !== 'exited' || state.startedAt === zeroTime))) return;
+    const ending = endingOf(container);
+    // The retry that it waits for is counted already.
+    const restarts = restartsWithDaemon(
+      policy,
+      isWaiting ? { ...ending, exitCode: 1, restartCount: 0 } : ending,
+    );
+    if (restarts) {
+      this.#parts.registry.update(id, {
+        stoppedByUser: false,
+        ...(isWaiting ? {} : { restartCount: 0 }),
+        state: { ...state, status: 'restarting' },
+      });
+      this.#restarts.schedule(id, 0);
+    } else if (isWaiting) {
+      this.#parts.registry.updateState(id, { status: 'exited' });
+    }
+  }
+
+  /**
+   * Starts what restart policies want started with the daemon, once all else is as it was. Resolves when all was
+   * tried; failures are on the containers' records.
+   */
+  startWaiting(): Promise<void> {
+    return this.#restarts.begin((id) => this.#parts.registry.find(id));
   }
 
   async #restoreNetworks(container: ContainerRecord): Promise<void> {
@@ -139,22 +179,43 @@ export class Lifecycle {
   async close(): Promise<void> {
     this.#exits?.close();
     clearInterval(this.#livenessTimer);
+    this.#restarts.close();
     await this.#locks.idle();
     await this.#parts.runtime.settled();
   }
 
-  /** @throws notModified when it runs already, conflict when it is being removed */
+  /** @throws notModified when it runs already, conflict when it is paused or being removed */
   start(id: ContainerId): Promise<void> {
-    return this.#locks.run(id, () => this.#start(id));
+    return this.#locks.run(id, async () => {
+      const container = this.#parts.registry.get(id);
+      if (container.state.status === 'paused') {
+        throw conflict('container-paused', 'cannot start a paused container, try unpause instead', { id });
+      }
+      if (isActive(container)) throw notModified('already-running', `container ${id} is already running`);
+      if (container.removing) {
+        throw conflict('being-removed', `Container ${id} is marked for removal and cannot be started`);
+      }
+      this.#restarts.forget(id);
+      const { restartCount = 0, stoppedByUser = false } = container;
+      const isAsNew = restartCount === 0 && !stoppedByUser;
+      await this.#start(
+        isAsNew ? container : this.#parts.registry.update(id, { restartCount: 0, stoppedByUser: false }),
+      );
+    });
   }
 
-  async #start(id: ContainerId): Promise<void> {
-    const { registry, launcher, links, mounts, events } = this.#parts;
-    const container = registry.get(id);
-    if (isRunning(container)) throw notModified('already-running', `container ${id} is already running`);
-    if (container.removing) {
-      throw conflict('being-removed', `Container ${id} is marked for removal and cannot be started`);
-    }
+  /** What a restart policy asks for. A failure is final, as at Docker, and on the container's record. */
+  async #startAgain(id: ContainerId): Promise<void> {
+    await this.#locks.run(id, async () => {
+      const container = this.#parts.registry.find(id);
+      if (container?.state.status !== 'restarting' || container.removing) return;
+      await this.#start(container).catch(() => undefined);
+    });
+  }
+
+  async #start(container: ContainerRecord): Promise<void> {
+    const { launcher, links, mounts, events } = this.#parts;
+    const { id } = container;
     try {
       const running = await launcher.launch(container, (bundle) =>
         this.attachStreams.connectWaiting(id, bundle),
@@ -171,6 +232,31 @@ export class Lifecycle {
     if ((await this.#parts.runtime.exitCode(id)) !== undefined) void this.#onExit(id);
   }
 
+  /**
+   * Ends a container's wait for its restart policy.
+   * @returns whether it waited; otherwise nothing was done
+   */
+  giveUpRestart(id: ContainerId): Promise<boolean> {
+    return this.#locks.run(id, async () => {
+      const container = this.#parts.registry.find(id);
+      if (container?.state.status !== 'restarting') return false;
+      this.#restarts.cancel(id);
+      this.#parts.registry.updateState(id, { status: 'exited' });
+      this.waiters.notify(id, 'exit', { exitCode: container.state.exitCode });
+      return true;
+    });
+  }
+
+  /** Does something in whose course the container ends, and neither its restart policy nor `--rm` is to step in. */
+  async holding<T>(id: ContainerId, work: () => Promise<T>): Promise<T> {
+    this.#held.add(id);
+    try {
+      return await work();
+    } finally {
+      this.#held.delete(id);
+    }
+  }
+
   async #startFailed(id: ContainerId, error: unknown): Promise<void> {
     const { registry, log } = this.#parts;
     const message = messageOf(error);
@@ -179,7 +265,12 @@ export class Lifecycle {
     this.attachStreams.endWaiting(id);
     this.waiters.notify(id, 'exit', { exitCode, error: message });
     try {
-      const container = registry.updateState(id, { exitCode, error: message });
+      const { status } = registry.get(id).state;
+      const container = registry.updateState(id, {
+        exitCode,
+        error: message,
+        ...(status === 'restarting' ? { status: 'exited' } : {}),
+      });
       if (container.host.autoRemove) await this.#remove(id, { volumes: true });
     } catch (consequence) {
       // The caller is told what came first.
@@ -200,8 +291,8 @@ export class Lifecycle {
         // The news may be of an earlier life, whose exit file was just deleted.
         if ((await this.#parts.runtime.exitCode(id)) === undefined && isStillAlive(container)) return;
         await this.#finish(id);
-        if (container.host.autoRemove && this.#parts.registry.find(id))
-          await this.#remove(id, { volumes: true });
+        const isRemoved = container.host.autoRemove && !this.#held.has(id);
+        if (isRemoved && this.#parts.registry.find(id)) await this.#remove(id, { volumes: true });
       });
     } catch (error) {
       this.#parts.log.error(
@@ -220,23 +311,36 @@ export class Lifecycle {
     const exitCode = (await runtime.awaitExitCode(id, EXIT_CODE_PATIENCE_MS)) ?? UNKNOWN_EXIT_CODE;
     const networks = this.#networksOf(id);
     const endpoints = await networking.release(id);
+    // Read once more: a user may have asked for the end meanwhile.
+    const { host, restartCount = 0 } = registry.get(id);
+    const restarts =
+      !this.#held.has(id) &&
+      restartsAfterEnd(host.restartPolicy ?? noRestart, { ...endingOf(registry.get(id)), exitCode });
+    const finishedAt = nowText();
     const container = registry.update(id, {
       sandboxId: undefined,
+      ...(restarts ? { restartCount: restartCount + 1 } : {}),
       state: {
         ...before.state,
-        status: 'exited',
+        status: restarts ? 'restarting' : 'exited',
         pid: 0,
         processStartTime: undefined,
         exitCode,
         oomKilled: existsSync(join(launcher.folder(id), 'oom')),
-        finishedAt: nowText(),
+        finishedAt,
       },
     });
-    emitContainerEvent(events, 'die', container, { exitCode: String(exitCode) });
+    const ranMs = Date.parse(finishedAt) - Date.parse(before.state.startedAt);
+    if (container.state.oomKilled) emitContainerEvent(events, 'oom', container);
+    emitContainerEvent(events, 'die', container, {
+      exitCode: String(exitCode),
+      execDuration: String(Math.max(0, Math.floor(ranMs / 1000))),
+    });
     for (const network of networks) emitNetworkEvent(events, 'disconnect', network, container);
     this.#parts.mounts.announce('unmount', container);
     this.waiters.notify(id, 'exit', { exitCode });
     this.#deleteProcesses(id);
+    if (restarts) this.#restarts.schedule(id, ranMs);
     await launcher.cleanUp(id, endpoints);
   }
 
@@ -254,12 +358,12 @@ export class Lifecycle {
 
   /**
    * Removes a container that does not run, with everything that belongs to it; one that is gone is fine.
-   * @returns false when it runs
+   * @returns false when it runs, or waits for its restart policy
    */
   remove(id: ContainerId, options: RemoveOptions = {}): Promise<boolean> {
     return this.#locks.run(id, async () => {
       const container = this.#parts.registry.find(id);
-      if (container && isRunning(container)) return false;
+      if (container && isActive(container)) return false;
       if (container) await this.#remove(id, options);
       return true;
     });
@@ -275,10 +379,14 @@ export class Lifecycle {
     await links.dropTarget(id);
     if (registry.get(id).removingVolumes) await mounts.removeOwn(container);
     registry.delete(id);
+    this.#restarts.forget(id);
     await this.collectImages();
     emitContainerEvent(events, 'destroy', container);
     this.attachStreams.endWaiting(id);
-    this.waiters.notify(id, 'removed', { exitCode: container.state.exitCode });
+    const { exitCode } = container.state;
+    this.waiters.notify(id, 'removed', { exitCode });
+    // Whoever waited for the end of one that never ran waits for nothing now.
+    this.waiters.notify(id, 'exit', { exitCode });
   }
 
   /** Runs work on a container while nothing else happens to it. */
@@ -301,6 +409,10 @@ export class Lifecycle {
   async collectImages(): Promise<void> {
     await this.#parts.images.collect((id) => this.#parts.registry.usersOf(id));
   }
+}
+
+function endingOf({ state, stoppedByUser = false, restartCount = 0 }: ContainerRecord): Ending {
+  return { exitCode: state.exitCode, stoppedByUser, restartCount };
 }
 
 /** By Docker's convention 127 is a missing program and 126 one that cannot be executed. */

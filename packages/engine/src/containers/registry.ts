@@ -1,7 +1,7 @@
 /** The container records: found by id, name or id prefix; names are unique and reserved before the record is made. */
 import { internal, invalid, notFound } from '../base/errors.ts';
 import type { ContainerId, ImageId } from '../base/ids.ts';
-import { type ContainerRecord, type ContainerState, isRunning } from '../model/container.ts';
+import { type ContainerRecord, type ContainerState, isActive } from '../model/container.ts';
 import { checkContainerName, nameTaken } from '../model/create-rules.ts';
 import { mountPointsOf } from '../model/mounts.ts';
 import type { DocumentTable } from '../store/document-table.ts';
@@ -24,7 +24,7 @@ export class ContainerRegistry {
   usersOf(image: ImageId): { readonly id: string; readonly running: boolean }[] {
     return this.list()
       .filter((container) => container.imageId === image)
-      .map((container) => ({ id: container.id, running: isRunning(container) }));
+      .map((container) => ({ id: container.id, running: isActive(container) }));
   }
 
   /** The containers that have a volume, but for those that are about to go with it. */

@@ -18,3 +18,15 @@ function realTimeSignal(name: string): number | undefined {
   const match = /^(?:SIG)?RT(MIN|MAX)([+-]\d{1,2})?$/.exec(name);
   return match ? (match[1] === 'MIN' ? 34 : 64) + Number(match[2] ?? 0) : undefined;
 }
+
+export const SIGKILL = constants.signals.SIGKILL;
+
+/**
+ * Whether a user who sends the signal wants the container to end: then no restart policy brings it back. Beside the
+ * container's own stop signal these are the usual ones, unless it has chosen one for itself.
+ */
+export function asksToEnd(signal: number, stopSignal: number): boolean {
+  const { SIGTERM, SIGINT, SIGQUIT } = constants.signals;
+  if (signal === SIGKILL || signal === stopSignal) return true;
+  return stopSignal === SIGTERM && (signal === SIGINT || signal === SIGQUIT);
+}

@@ -2,6 +2,7 @@
 import type { ContainerId, ImageId, NetworkId, SandboxId } from '../base/ids.ts';
 import type { BindText, GivenMount, MountPoint, VolumesFrom } from './mounts.ts';
 import type { PortRequest, PublishedPort } from './ports.ts';
+import type { RestartPolicy } from './restart-policy.ts';
 
 /** Where a container's network comes from. */
 export type NetworkMode =
@@ -42,6 +43,8 @@ export interface HostConfig {
   /** As `inspect` shows it. */
   readonly networkModeText: string;
   readonly autoRemove: boolean;
+  /** Absent in records of versions that knew none. @default never started again */
+  readonly restartPolicy?: RestartPolicy;
   readonly binds: readonly BindText[];
   /** @default none */
   readonly mounts?: readonly GivenMount[];
@@ -112,7 +115,8 @@ export const noEndpointSettings: EndpointSettings = {
 /** Size of /dev/shm where the container asks for none. */
 export const defaultShmSizeBytes = 64 * 1024 * 1024;
 
-export type ContainerStatus = 'created' | 'running' | 'exited' | 'dead';
+/** `restarting`: it has ended, and its restart policy starts it again after a while. */
+export type ContainerStatus = 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'dead';
 
 export interface ContainerState {
   readonly status: ContainerStatus;
@@ -161,12 +165,22 @@ export interface ContainerRecord {
   readonly sandboxId?: SandboxId;
   /** Where the host answers for it, while it runs and publishes something. */
   readonly publishedPorts?: readonly PublishedPort[];
+  /** How often its restart policy started it since a user did. @default 0 */
+  readonly restartCount?: number;
+  /** A user had it end and has not started it since; recorded before it is told to. @default false */
+  readonly stoppedByUser?: boolean;
   /** Set as soon as removal begins, so that a crash in the middle is finished at the next start. */
   readonly removing?: boolean;
   /** With `removing`: whether the volumes of its own go too. */
   readonly removingVolumes?: boolean;
 }
 
-export function isRunning(container: ContainerRecord): boolean {
-  return container.state.status === 'running';
+/** Whether it has processes, be they paused, and so a place on its networks. */
+export function isRunning({ state }: ContainerRecord): boolean {
+  return state.status === 'running' || state.status === 'paused';
+}
+
+/** As {@link isRunning}, or about to run again without anybody's asking: what Docker counts as running. */
+export function isActive(container: ContainerRecord): boolean {
+  return isRunning(container) || container.state.status === 'restarting';
 }

@@ -163,6 +163,16 @@ export class Runtime {
     return deletion;
   }
 
+  /** Freezes the processes of a container. @throws internal when it does not run, or is frozen already */
+  pause(id: ContainerId): Promise<void> {
+    return this.#runc(['pause', id]);
+  }
+
+  /** Lets the frozen processes of a container go on. @throws internal when they are not frozen */
+  resume(id: ContainerId): Promise<void> {
+    return this.#runc(['resume', id]);
+  }
+
   /** Whether the container's deletion has begun and not ended. */
   isDeleting(id: ContainerId): boolean {
     return this.#deletions.has(id);

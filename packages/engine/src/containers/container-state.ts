@@ -1,0 +1,33 @@
+/** What can be asked of a container in its state, and the refusals of what cannot. Pure. */
+import { conflict } from '../base/errors.ts';
+import { type ContainerRecord, isRunning } from '../model/container.ts';
+
+/** @throws conflict when it does not run, or waits for its restart policy to start it again */
+export function checkRunning(container: ContainerRecord): void {
+  const { id, state } = container;
+  if (state.status === 'restarting') {
+    const message = `Container ${id} is restarting, wait until the container is running`;
+    throw conflict('container-restarting', message, { id });
+  }
+  if (!isRunning(container)) throw conflict('not-running', `Container ${id} is not running`, { id });
+}
+
+/** As {@link checkRunning}, where its processes have to do something. @throws conflict when they are paused as well */
+export function checkCanExec(container: ContainerRecord): void {
+  checkRunning(container);
+  const { id, state } = container;
+  if (state.status === 'paused') {
+    throw conflict('container-paused', `Container ${id} is paused, unpause the container before exec`, {
+      id,
+    });
+  }
+}
+
+/** @throws conflict when there is something to remove that has to be stopped or unpaused first */
+export function refuseRemoval(reference: string, { id, state }: ContainerRecord): never {
+  const why =
+    state.status === 'paused'
+      ? 'container is paused and must be unpaused first'
+      : `container is ${state.status}: stop the container before removing or force remove`;
+  throw conflict('container-running', `cannot remove container "${reference}": ${why}`, { id });
+}
