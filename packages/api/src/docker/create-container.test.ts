@@ -64,6 +64,7 @@ const plain = {
       networkMode: { kind: 'network', network: 'bridge' },
       networkModeText: 'bridge',
       autoRemove: false,
+      restartPolicy: { name: 'no', maximumRetryCount: 0 },
       binds: [],
       tmpfs: {},
       capAdd: [],
@@ -291,6 +292,11 @@ describe('the host configuration', () => {
     [{ UTSMode: 'x' }, 'invalid-uts-mode', 'invalid UTS mode: x'],
     [{ Memory: (6 << 20) - 1 }, 'memory-too-small', 'Minimum memory limit allowed is 6MB'],
     [{ NanoCpus: -1 }, 'invalid-cpus', 'range of CPUs is from 0.01 upwards: -1e-9 is not available'],
+    [
+      { RestartPolicy: { Name: 'no', MaximumRetryCount: 1 } },
+      'invalid-restart-policy',
+      "maximum retry count cannot be used with restart policy 'no'",
+    ],
     [{ RestartPolicy: { Name: 'zz' } }, 'invalid-restart-policy', "invalid restart policy 'zz'"],
     [
       { RestartPolicy: { Name: 'always', MaximumRetryCount: 1 } },
@@ -555,10 +561,6 @@ describe('MAC addresses', () => {
 
 /** For each refused field a request that asks for it, and what the error calls it. */
 const asking: Readonly<Record<string, readonly [body: CreateContainerBody, what: string]>> = {
-  'HostConfig.RestartPolicy': [
-    { HostConfig: { RestartPolicy: { Name: 'always' } } },
-    "the restart policy 'always'",
-  ],
   'HostConfig.Privileged': [{ HostConfig: { Privileged: true } }, 'a privileged container'],
   'HostConfig.Init': [{ HostConfig: { Init: true } }, 'an init process'],
   'HostConfig.Devices': [{ HostConfig: { Devices: [{}] } }, 'passing devices'],
