@@ -10,6 +10,7 @@ import type { FileChange, PathStat, TaskMount, UnpackOptions, Work } from '../fi
 import { archiveError, type Bytes, decompress } from '../images/archive.ts';
 import type { ImageStore } from '../images/image-store.ts';
 import { type ContainerRecord, isRunning } from '../model/container.ts';
+import type { OciMount } from '../runtime/spec/oci-spec.ts';
 import type { ContainerMounts } from '../volumes/container-mounts.ts';
 import { emitContainerEvent } from './container-events.ts';
 import type { Launcher } from './launcher.ts';
@@ -42,6 +43,8 @@ export interface WriteOptions extends Pick<UnpackOptions, 'noOverwriteDirNonDir'
 export class ContainerFiles {
   readonly #parts: ContainerFilesParts;
   readonly #helpers = new Set<FilesHelper>();
+  /** How many have looked so far: each holds the volumes by itself. */
+  #looks = 0;
 
   constructor(parts: ContainerFilesParts) {
     this.#parts = parts;
@@ -115,9 +118,19 @@ export class ContainerFiles {
     const container = await this.#borrow(reference);
     const { launcher } = this.#parts;
     const root = launcher.rootfs.path(container.id);
-    const mounts = work.kind === 'export' ? [] : await this.#mountsOf(container);
     const isReadonly = container.host.readonlyRootfs;
-    return this.#start(container, { root, isReadonly, mounts, work }, { reference, path });
+    const holder = `files-${++this.#looks}`;
+    const giveBack = async () => {
+      await this.#parts.mounts.release(container.id, holder);
+      await this.#giveBack(container);
+    };
+    try {
+      const mounts = work.kind === 'export' ? [] : await this.#mountsOf(container, holder);
+      return this.#start(container, { root, isReadonly, mounts, work }, { reference, path }, giveBack);
+    } catch (error) {
+      await giveBack();
+      throw error;
+    }
   }
 
   async #compare(reference: string, work: Work): Promise<Session> {
@@ -143,48 +156,45 @@ export class ContainerFiles {
   }
 
   async #giveBack({ id }: ContainerRecord): Promise<void> {
-    const { registry, lifecycle, launcher, mounts } = this.#parts;
+    const { registry, lifecycle, launcher } = this.#parts;
     await lifecycle.exclusively(id, async () => {
       const container = registry.find(id);
-      const runs = container !== undefined && isRunning(container);
-      if (!runs) await mounts.release(id);
-      await launcher.rootfs.giveBack(id, runs);
+      await launcher.rootfs.giveBack(id, container !== undefined && isRunning(container));
     });
   }
 
-  /** What the container sees in place of its own files; its volumes are there from now on, until it gives back. */
-  async #mountsOf(container: ContainerRecord): Promise<TaskMount[]> {
-    const { launcher, lifecycle, mounts } = this.#parts;
-    const files = launcher.filesOf(container);
-    try {
-      const ofUser = await lifecycle.exclusively(container.id, () => mounts.mount(container));
-      return [...ofUser.mounts, ...fileMounts(files, container.host.readonlyRootfs)]
-        .filter(({ type }) => type === 'bind')
-        .map(({ source, destination, options }) => ({
-          source,
-          target: destination.replace(/(?<=.)\/+$/, ''),
-          readonly: options.includes('ro') || options.includes('rro'),
-        }))
-        .sort((a, b) => a.target.split('/').length - b.target.split('/').length);
-    } catch (error) {
-      await this.#giveBack(container);
-      throw error;
-    }
+  async #mountsOf(container: ContainerRecord, holder: string): Promise<TaskMount[]> {
+    const { mounts } = await this.#parts.mounts.mount(container, holder);
+    const files = this.#parts.launcher.filesOf(container);
+    return distinct([...fileMounts(files, container.host.readonlyRootfs), ...mounts])
+      .filter(({ type }) => type === 'bind')
+      .map(({ source, destination, options }) => ({
+        source,
+        target: destination.replace(/(?<=.)\/+$/, ''),
+        readonly: options.includes('ro') || options.includes('rro'),
+      }))
+      .sort((a, b) => a.target.split('/').length - b.target.split('/').length);
   }
 
   #start(
     container: ContainerRecord,
     task: Parameters<typeof FilesHelper.start>[0],
     named: { readonly reference: string; readonly path?: string | undefined },
+    giveBack = () => this.#giveBack(container),
   ): Session {
     const helper = FilesHelper.start(task);
     this.#helpers.add(helper);
     return new Session(helper, container, named, async () => {
       await helper.end();
       this.#helpers.delete(helper);
-      await this.#giveBack(container);
+      await giveBack();
     });
   }
+}
+
+/** Of two mounts at one place the container sees the later one. */
+function distinct(mounts: readonly OciMount[]): OciMount[] {
+  return [...new Map(mounts.map((mount) => [mount.destination, mount])).values()];
 }
 
 /** One piece of work of a helper, in the engine's errors. */

@@ -372,8 +372,10 @@ export class Lifecycle {
   async #remove(id: ContainerId, { volumes = false }: RemoveOptions): Promise<void> {
     const { registry, launcher, links, mounts, events } = this.#parts;
     const container = registry.get(id);
-    if (!container.removing)
+    // A removal that failed may be repeated with more.
+    if (!container.removing || (volumes && !container.removingVolumes)) {
       registry.update(id, { removing: true, ...(volumes && { removingVolumes: true }) });
+    }
     await launcher.deleteFolder(id);
     this.#parts.reservations.dropAll(container);
     await links.dropTarget(id);

@@ -105,15 +105,16 @@ export class ContainerMounts {
   }
 
   /**
-   * Has everything that a starting container sees in place; repeatable.
+   * Has everything that a container sees in place until it is released for the same holder; repeatable.
+   * @param holder who needs it: the container that starts, or somebody who looks into it
    * @throws invalid for a source that cannot be mounted as asked, internal where the machine fails
    */
-  async mount(container: ContainerRecord): Promise<RuntimeMounts> {
+  async mount(container: ContainerRecord, holder: string = container.id): Promise<RuntimeMounts> {
     if (container.isUnfilled) await this.#fill(container);
     const mounts: OciMount[] = [];
     const points = mountPointsOf(container);
     for (const [index, point] of points.entries()) {
-      const source = await this.#source(container.id, point, index);
+      const source = await this.#source(holder, point, index);
       const propagation = await this.#propagation(point, source);
       const isReadonlyBelow = point.readonly && (await this.#isReadonlyBelow(point));
       mounts.push(
@@ -136,24 +137,24 @@ export class ContainerMounts {
   }
 
   /** Where on the host the mount's content is; `tmpfs` for memory. */
-  async #source(container: ContainerId, point: MountPoint, index: number): Promise<string> {
+  async #source(holder: string, point: MountPoint, index: number): Promise<string> {
     if (point.type === 'tmpfs') return 'tmpfs';
     if (point.type === 'bind') {
       const source = point.source!;
       await (point.createSource ? makeSource(source) : checkSource(source));
       return source;
     }
-    const path = await this.#parts.volumes.acquire(point.volume!, container);
-    return point.subpath === undefined ? path : await this.#bindSubpath(container, point, path, index);
+    const path = await this.#parts.volumes.acquire(point.volume!, holder);
+    return point.subpath === undefined ? path : await this.#bindSubpath(holder, point, path, index);
   }
 
   async #bindSubpath(
-    container: ContainerId,
+    holder: string,
     { volume, subpath }: MountPoint,
     root: string,
     index: number,
   ): Promise<string> {
-    const folder = join(this.#options.folder, container);
+    const folder = join(this.#options.folder, holder);
     const target = join(folder, String(index));
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await this.#parts.kernel.changes.run('removeSubpath', target);
@@ -191,15 +192,14 @@ export class ContainerMounts {
   }
 
   /** Lets go of what {@link mount} has made; repeatable. */
-  async release(container: ContainerId): Promise<void> {
+  async release(container: ContainerId, holder: string = container): Promise<void> {
     const record = this.#parts.registry.find(container);
-    await this.#removeSubpaths(container);
-    for (const volume of record ? volumesOf(record) : [])
-      await this.#parts.volumes.release(volume, container);
+    await this.#removeSubpaths(holder);
+    for (const volume of record ? volumesOf(record) : []) await this.#parts.volumes.release(volume, holder);
   }
 
-  async #removeSubpaths(container: string): Promise<void> {
-    const folder = join(this.#options.folder, container);
+  async #removeSubpaths(holder: string): Promise<void> {
+    const folder = join(this.#options.folder, holder);
     try {
       for (const name of await readdir(folder)) {
         await this.#parts.kernel.deletions.run('removeSubpath', join(folder, name));

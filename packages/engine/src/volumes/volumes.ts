@@ -289,7 +289,7 @@ export class Volumes {
     const copy = (target: string) =>
       runProgram('cp', ['--archive', '--', `${source}/.`, target], { cwd: this.#folder(name) });
     // Where others look at the folder already it has to stay the same one.
-    if (isMountPoint(path) || this.#holders.get(name)!.size > 1) return await copy(path);
+    if (needsMount(this.resolve(name)) || this.#holders.get(name)!.size > 1) return await copy(path);
     const staging = join(this.#folder(name), 'filling');
     try {
       await rm(staging, { recursive: true, force: true });
