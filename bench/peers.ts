@@ -3,7 +3,7 @@
  * nothing.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { release } from 'node:os';
 import { join } from 'node:path';
@@ -190,13 +190,15 @@ function engineSpec(rootfs: string, cgroupsPath: string, args: readonly string[]
     pid: 'private',
     ipc: 'private',
     cgroupsPath,
-    cgroupVersion: existsSync('/sys/fs/cgroup/cgroup.controllers') ? 2 : 1,
+    cgroupns: 'host',
     capabilities: resolveCapabilities(),
     privileged: false,
     noNewPrivileges: false,
-    seccompUnconfined: false,
+    seccomp: 'default',
     mounts: [],
-    shmSizeBytes: 64 * 2 ** 20,
+    sharedMemory: { kind: 'own', sizeBytes: 64 * 2 ** 20 },
+    devices: [],
+    deviceRules: [],
     sysctls: {},
     rlimits: [],
     resources: {},

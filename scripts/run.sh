@@ -25,6 +25,8 @@ ip                        iproute2
 busybox                   busybox
 unshare                   util-linux
 nsenter                   util-linux
+tini-static               tini
+ps                        procps
 '
 # What the tests alone need: clients that people use with Docker, and a registry to pull from and push to.
 clients='

@@ -1,7 +1,6 @@
 /** What the generated runtime configuration does to a real process: runc runs it inside private namespaces. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { arch, release, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -58,13 +57,15 @@ function input(script: string, changes: Partial<OciSpecInput> = {}): OciSpecInpu
     pid: 'private',
     ipc: 'private',
     cgroupsPath: `/${cgroupName}`,
-    cgroupVersion: existsSync('/sys/fs/cgroup/cgroup.controllers') ? 2 : 1,
+    cgroupns: 'host',
     capabilities: defaultCapabilities,
     privileged: false,
     noNewPrivileges: false,
-    seccompUnconfined: false,
+    seccomp: 'default',
     mounts: [],
-    shmSizeBytes: 8 * 1024 * 1024,
+    sharedMemory: { kind: 'own', sizeBytes: 8 * 1024 * 1024 },
+    devices: [],
+    deviceRules: [],
     sysctls: {},
     rlimits: [{ type: 'RLIMIT_NOFILE', soft: 200, hard: 300 }],
     resources: { pidsLimit: 50, memoryBytes: 64 * 1024 * 1024 },

@@ -32,6 +32,7 @@ import { Sandboxes } from './networks/sandboxes.ts';
 import { Publishing } from './publishing/publishing.ts';
 import { closeAttachments } from './runtime/attachment.ts';
 import { canMountReadonlyBelow } from './runtime/features.ts';
+import { type LimitSupport, limitSupport } from './runtime/limit-support.ts';
 import { Runtime } from './runtime/runtime.ts';
 import { Store } from './store/store.ts';
 import { ContainerMounts } from './volumes/container-mounts.ts';
@@ -89,6 +90,8 @@ export class Engine implements AsyncDisposable {
   readonly options: EngineSettings;
   /** Identifies this installation for as long as its data root lives. */
   readonly id: string;
+  /** What the kernel can hold containers to. */
+  readonly limits: LimitSupport = limitSupport();
   readonly networks: Networks;
   readonly containers: Containers;
   readonly execs: Execs;

@@ -27,6 +27,7 @@ export type { ExecRecord, ExecRequest, TerminalSize } from './containers/exec-re
 export type { Execs, StartedExec } from './containers/execs.ts';
 export type { CreateRequest } from './containers/plan-container.ts';
 export { effectiveHostname, type SandboxFiles } from './containers/sandbox-files.ts';
+export { parseSecurityOptions } from './containers/security-options.ts';
 export type { StopOptions } from './containers/stopping.ts';
 export type { WaitResult } from './containers/waiters.ts';
 export { Engine, type EngineOptions, type EngineSettings } from './engine.ts';
@@ -51,6 +52,7 @@ export { checkContainerName, findConflict, parseExtraHost } from './model/create
 export { interfaceSysctlsOption } from './model/endpoint-options.ts';
 export { gatewayOf, interfaceAddresses } from './model/gateways.ts';
 export type { ImageConfig, ImageHistoryEntry, ImageRecord } from './model/image.ts';
+export type { DeviceMapping, DeviceRequest, IsolationOptions, LogSettings } from './model/isolation.ts';
 export {
   badMount,
   checkAbsolute,
@@ -106,5 +108,7 @@ export {
 export type { FirewallReport } from './networks/firewall-report.ts';
 export type { LookupPurpose, NetworkOptions, Networks } from './networks/networks.ts';
 export { findProgram } from './runtime/find-program.ts';
+export { fullLimitSupport, type LimitSupport, parseCpuList } from './runtime/limit-support.ts';
 export { type LogEntry, parseTimestampNs, type ReadLogsOptions } from './runtime/logs.ts';
+export { defaultMaskedPaths, defaultReadonlyPaths } from './runtime/spec/oci-spec.ts';
 export type { Volumes, VolumeUsage } from './volumes/volumes.ts';

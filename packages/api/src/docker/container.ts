@@ -15,12 +15,16 @@ import {
   isUserDefined,
   type NetworkRecord,
   noRestart,
+  parseSecurityOptions,
   type RestartPolicy,
   shortId,
 } from '@seaway/engine';
 import type { ApiVersion } from '../http/version.ts';
+import { toDockerIsolation } from './isolation-options.ts';
+import { toDockerLogConfig } from './log-config.ts';
 import { toDockerMounts } from './mount-points.ts';
 import { toDockerPortBindings, toDockerPortList, toDockerPorts } from './port-bindings.ts';
+import { toDockerResources } from './resources.ts';
 
 /** `running`, `Up 5 seconds`, `Exited (0) 2 minutes ago`. @param nowMs milliseconds since the epoch */
 export function statusText({ state }: ContainerRecord, nowMs: number): string {
@@ -136,9 +140,12 @@ export function toDockerInspect(engine: Engine, container: ContainerRecord, vers
     Platform: 'linux',
     MountLabel: '',
     ProcessLabel: '',
-    AppArmorProfile: '',
+    AppArmorProfile: parseSecurityOptions(host.securityOpt).apparmor,
     ExecIDs: execIds(engine, container),
-    HostConfig: { ...toDockerHostConfig(host), Links: toDockerLinks(engine, container) },
+    HostConfig: {
+      ...toDockerHostConfig(host, engine.limits.cgroupVersion),
+      Links: toDockerLinks(engine, container),
+    },
     GraphDriver: { Name: 'overlay2', Data: null },
     Mounts: toDockerMounts(engine, container),
     Config: {
@@ -161,6 +168,7 @@ export function toDockerInspect(engine: Engine, container: ContainerRecord, vers
       WorkingDir: config.workingDir,
       Entrypoint: config.entrypoint,
       OnBuild: null,
+      ...(config.networkDisabled ? { NetworkDisabled: true } : {}),
       ...(version < FLAT_FIELDS_UNTIL ? toDockerMacAddress(container) : {}),
       Labels: config.labels,
       StopSignal: config.stopSignal,
@@ -188,12 +196,11 @@ function hostnameOf(engine: Engine, container: ContainerRecord): string {
   return owner && !seen.has(owner) ? effectiveHostname(owner) : '';
 }
 
-function toDockerHostConfig(host: HostConfig) {
-  const { resources } = host;
+function toDockerHostConfig(host: HostConfig, cgroupVersion: 1 | 2) {
   return {
     Binds: host.binds.length > 0 ? host.binds.map((bind) => bind.text) : null,
     ContainerIDFile: '',
-    LogConfig: { Type: 'json-file', Config: {} },
+    LogConfig: toDockerLogConfig(host.logging),
     NetworkMode: host.networkModeText,
     PortBindings: toDockerPortBindings(host.portBindings ?? []),
     RestartPolicy: toDockerRestartPolicy(host.restartPolicy ?? noRestart),
@@ -204,42 +211,27 @@ function toDockerHostConfig(host: HostConfig) {
     ConsoleSize: [0, 0],
     CapAdd: host.capAdd.length > 0 ? host.capAdd : null,
     CapDrop: host.capDrop.length > 0 ? host.capDrop : null,
-    CgroupnsMode: 'host',
     Dns: host.dns,
     DnsOptions: host.dnsOptions,
     DnsSearch: host.dnsSearch,
     ExtraHosts: host.extraHosts.length > 0 ? host.extraHosts : null,
     GroupAdd: host.groupAdd.length > 0 ? host.groupAdd : null,
-    IpcMode: 'private',
     Cgroup: '',
     OomScoreAdj: host.oomScoreAdj,
-    PidMode: '',
-    Privileged: false,
     PublishAllPorts: host.publishAllPorts ?? false,
     ReadonlyRootfs: host.readonlyRootfs,
-    SecurityOpt: host.securityOpt.length > 0 ? host.securityOpt : null,
     ...(Object.keys(host.tmpfs).length > 0 ? { Tmpfs: host.tmpfs } : {}),
     ...(Object.keys(host.sysctls).length > 0 ? { Sysctls: host.sysctls } : {}),
     UTSMode: host.utsMode === 'host' ? 'host' : '',
-    UsernsMode: '',
     ShmSize: host.shmSizeBytes,
-    Runtime: 'runc',
     Isolation: '',
-    CpuShares: resources.cpuShares ?? 0,
-    Memory: resources.memoryBytes ?? 0,
-    NanoCpus: resources.nanoCpus ?? 0,
     CgroupParent: host.cgroupParent,
-    BlkioWeight: 0,
-    CpuPeriod: resources.cpuPeriodUs ?? 0,
-    CpuQuota: resources.cpuQuotaUs ?? 0,
-    CpusetCpus: resources.cpusetCpus ?? '',
-    CpusetMems: resources.cpusetMems ?? '',
-    Devices: [],
-    MemoryReservation: resources.memoryReservationBytes ?? 0,
-    MemorySwap: resources.memorySwapBytes ?? 0,
-    MemorySwappiness: null,
-    OomKillDisable: false,
-    PidsLimit: resources.pidsLimit ?? null,
+    ...toDockerResources(host.resources),
+    ...toDockerIsolation(host, cgroupVersion),
+    CpuCount: 0,
+    CpuPercent: 0,
+    IOMaximumIOps: 0,
+    IOMaximumBandwidth: 0,
     Ulimits: host.rlimits.map(({ name, soft, hard }) => ({ Name: name, Soft: soft, Hard: hard })),
   };
 }

@@ -1,13 +1,14 @@
 /** The shape of Docker's request to create a container. */
 import type { FromSchema } from 'json-schema-to-ts';
 import { endpointSettingsSchema } from './endpoint-settings.ts';
+import { isolationFields } from './isolation-options.ts';
+import { resourceFields } from './resources.ts';
 
 /** Clients send `null` for whatever they leave open. */
 const text = { type: ['string', 'null'] } as const;
 const flag = { type: ['boolean', 'null'] } as const;
 const integer = { type: ['integer', 'null'] } as const;
 const texts = { type: ['array', 'null'], items: { type: 'string' } } as const;
-const values = { type: ['array', 'null'] } as const;
 const textMap = { type: ['object', 'null'], additionalProperties: { type: 'string' } } as const;
 const valueMap = { type: ['object', 'null'], additionalProperties: true } as const;
 /** A list of words, or one word, as in `Cmd` and `Entrypoint`. */
@@ -87,46 +88,20 @@ const hostConfig = {
     GroupAdd: texts,
     Links: texts,
     UTSMode: text,
-    PidMode: text,
-    IpcMode: text,
-    UsernsMode: text,
-    CgroupnsMode: text,
     ShmSize: integer,
     Sysctls: textMap,
     SecurityOpt: texts,
     Ulimits: ulimits,
     OomScoreAdj: integer,
-    Memory: integer,
-    MemorySwap: integer,
-    MemorySwappiness: integer,
-    MemoryReservation: integer,
-    NanoCpus: integer,
-    CpuShares: integer,
-    CpuPeriod: integer,
-    CpuQuota: integer,
-    CpusetCpus: text,
-    CpusetMems: text,
-    PidsLimit: integer,
     CgroupParent: text,
     RestartPolicy: { type: ['object', 'null'], properties: { Name: text, MaximumRetryCount: integer } },
     PortBindings: portBindings,
     PublishAllPorts: flag,
-    Privileged: flag,
-    Init: flag,
     Mounts: { type: ['array', 'null'], items: mount },
     VolumesFrom: texts,
     VolumeDriver: text,
-    Devices: values,
-    DeviceRequests: values,
-    DeviceCgroupRules: texts,
-    OomKillDisable: flag,
-    BlkioWeight: integer,
-    Annotations: textMap,
-    MaskedPaths: texts,
-    ReadonlyPaths: texts,
-    Runtime: text,
-    StorageOpt: textMap,
-    LogConfig: { type: ['object', 'null'], properties: { Type: text, Config: textMap } },
+    ...resourceFields,
+    ...isolationFields,
   },
 } as const;
 

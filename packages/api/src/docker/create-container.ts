@@ -7,15 +7,17 @@ import {
   type EndpointSettings,
   findConflict,
   formatContainerPort,
+  fullLimitSupport,
   type HostConfig,
   invalid,
+  type LimitSupport,
+  type NetworkMode,
   noEndpointSettings,
   parseContainerPorts,
   parseExtraHost,
   parseNetworkMode,
   parseRestartPolicy,
   parseVolumePath,
-  type ResourceLimits,
   type RestartPolicy,
 } from '@seaway/engine';
 import type { ApiVersion } from '../http/version.ts';
@@ -23,10 +25,10 @@ import type { CreateContainerBody, DockerHostConfig } from './create-container-b
 import { parseMounts } from './create-mounts.ts';
 import { fromDockerEndpoint } from './endpoint-settings.ts';
 import { moveInterfaceSysctls } from './interface-sysctls.ts';
+import { parseIsolation } from './isolation-options.ts';
 import { emptyPortBindingsWarning, fromDockerPortBindings } from './port-bindings.ts';
 import { refuseUnsupported } from './refused-options.ts';
-
-const MIN_MEMORY_BYTES = 6 * 1024 * 1024;
+import { parseResources } from './resources.ts';
 
 /** From this version on a create request may name several networks, each with a MAC address of its own. */
 const SEVERAL_NETWORKS: ApiVersion = 144;
@@ -40,6 +42,7 @@ export interface ParsedCreate {
 
 /**
  * Turns the request into the engine's, once.
+ * @param support what the machine can hold a container to; what it cannot is left out, with a warning
  * @throws invalid for options that exclude each other or have bad values, notImplemented for those that this
  *   version cannot honour: nothing is ignored silently
  */
@@ -47,13 +50,15 @@ export function fromDockerCreate(
   given: CreateContainerBody,
   name: string | undefined,
   version: ApiVersion,
+  support: LimitSupport = fullLimitSupport,
 ): ParsedCreate {
   if (Object.keys(given).length === 0) {
     throw invalid('empty-config', 'Config cannot be empty in order to create a container');
   }
   const body = version < SEVERAL_NETWORKS ? withoutEndpointMacAddresses(given) : given;
   const docker = { ...body.HostConfig, ...(version < AUTO_REMOVE ? { AutoRemove: false } : {}) };
-  const host = parseHostConfig(docker, version);
+  const resources = parseResources(docker, support);
+  const host = parseHostConfig(docker, version, resources.limits, body.NetworkDisabled ?? false);
   const exposedPorts = Object.keys(body.ExposedPorts ?? {}).flatMap((ports) =>
     parseContainerPorts(ports).map(formatContainerPort),
   );
@@ -71,7 +76,7 @@ export function fromDockerCreate(
   });
   if (conflicting) throw conflicting;
   refuseUnsupported(body);
-  const warnings: string[] = [];
+  const warnings: string[] = [...resources.warnings];
   if (publishesPorts && host.networkMode.kind === 'host') {
     warnings.push('Published ports are discarded when using host network mode');
   }
@@ -116,6 +121,7 @@ function parseConfig(body: CreateContainerBody, exposedPorts: readonly string[])
       ? { volumes: Object.keys(body.Volumes ?? {}).map(parseVolumePath) }
       : {}),
     ...(body.StopTimeout == null ? {} : { stopTimeoutSeconds: body.StopTimeout }),
+    ...(body.NetworkDisabled ? { networkDisabled: true } : {}),
   };
   const hostname = config.hostname;
   if (
@@ -150,8 +156,16 @@ function parseWorkingDir(folder: string): string {
   return folder;
 }
 
-function parseHostConfig(docker: DockerHostConfig, version: ApiVersion): HostConfig {
-  const networkMode = parseNetworkMode(docker.NetworkMode ?? '');
+function parseHostConfig(
+  docker: DockerHostConfig,
+  version: ApiVersion,
+  resources: HostConfig['resources'],
+  networkDisabled: boolean,
+): HostConfig {
+  const networkMode: NetworkMode = networkDisabled
+    ? { kind: 'none' }
+    : parseNetworkMode(docker.NetworkMode ?? '');
+  checkRanges(docker);
   const extraHosts = docker.ExtraHosts ?? [];
   extraHosts.forEach(parseExtraHost);
   return {
@@ -175,11 +189,19 @@ function parseHostConfig(docker: DockerHostConfig, version: ApiVersion): HostCon
     securityOpt: docker.SecurityOpt ?? [],
     rlimits: (docker.Ulimits ?? []).map(({ Name, Soft, Hard }) => ({ name: Name, soft: Soft, hard: Hard })),
     oomScoreAdj: docker.OomScoreAdj ?? 0,
-    resources: parseResources(docker),
+    resources,
     cgroupParent: docker.CgroupParent ?? '',
     portBindings: fromDockerPortBindings(docker.PortBindings),
     publishAllPorts: docker.PublishAllPorts ?? false,
+    ...parseIsolation(docker),
   };
+}
+
+function checkRanges({ ShmSize: shm, OomScoreAdj: score }: DockerHostConfig): void {
+  if (shm && shm < 0) throw invalid('invalid-shm-size', 'SHM size can not be less than 0');
+  if (score && (score < -1000 || score > 1000)) {
+    throw invalid('invalid-oom-score', `Invalid value ${score}, range for oom score adj is [-1000, 1000]`);
+  }
 }
 
 /**
@@ -222,29 +244,6 @@ function parseTmpfs(tmpfs: Readonly<Record<string, string>>): Readonly<Record<st
     }
   }
   return tmpfs;
-}
-
-function parseResources(docker: DockerHostConfig): ResourceLimits {
-  const { Memory: memory, NanoCpus: nanoCpus } = docker;
-  if (memory && memory < MIN_MEMORY_BYTES) {
-    throw invalid('memory-too-small', 'Minimum memory limit allowed is 6MB');
-  }
-  if (nanoCpus && nanoCpus < 0) {
-    throw invalid('invalid-cpus', `range of CPUs is from 0.01 upwards: ${nanoCpus / 1e9} is not available`);
-  }
-  const given = {
-    memoryBytes: memory,
-    memorySwapBytes: docker.MemorySwap,
-    memoryReservationBytes: docker.MemoryReservation,
-    nanoCpus,
-    cpuShares: docker.CpuShares,
-    cpuPeriodUs: docker.CpuPeriod,
-    cpuQuotaUs: docker.CpuQuota,
-    cpusetCpus: docker.CpusetCpus,
-    cpusetMems: docker.CpusetMems,
-    pidsLimit: docker.PidsLimit,
-  };
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value)) as ResourceLimits;
 }
 
 /**

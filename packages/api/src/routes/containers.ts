@@ -69,7 +69,12 @@ export function containerRoutes(app: RouteApp, { engine }: RouteContext): void {
     { schema: { body: createContainerBody } },
     async (request, reply) => {
       const name = queryText(request.query as Query, 'name');
-      const { request: wanted, warnings } = fromDockerCreate(request.body, name, request.apiVersion);
+      const { request: wanted, warnings } = fromDockerCreate(
+        request.body,
+        name,
+        request.apiVersion,
+        engine.limits,
+      );
       checkPlatform(engine, wanted.config.image, request);
       const { id } = await containers.create(wanted);
       return reply.code(201).send({ Id: id, Warnings: warnings });

@@ -33,6 +33,7 @@ import type { Networking } from './networking.ts';
 import type { Pausing } from './pausing.ts';
 import { type CreateRequest, hasLegacyLinks, planContainer } from './plan-container.ts';
 import type { ContainerRegistry } from './registry.ts';
+import { withJoinedIds } from './shared-namespaces.ts';
 import type { StopOptions, Stopping } from './stopping.ts';
 import type { WaitResult } from './waiters.ts';
 
@@ -112,7 +113,7 @@ export class Containers {
     try {
       const links = hasLegacyLinks(planned.host) ? this.#parts.links.resolve(request.links ?? []) : [];
       // The record comes first, and in one go with the look at the image: from then on that is in use.
-      const host = this.#resolveJoined(planned.host);
+      const host = withJoinedIds(this.#resolveJoined(planned.host), (other) => this.resolve(other));
       const { volumes, ...seen } = mounts.plan(host, planned.config.volumes ?? []);
       const container = registry.put({
         ...planned,

@@ -35,6 +35,7 @@ import {
   updateResolvConf,
   writeSandboxFiles,
 } from './sandbox-files.ts';
+import { sharedNamespaces, sharesIpc } from './shared-namespaces.ts';
 import { specInput } from './spec-input.ts';
 
 export interface LauncherParts {
@@ -153,7 +154,18 @@ export class Launcher {
         .then(() => this.#parts.mounts.mount(container))
         .then((mounts) => this.#writeSpec(container, placement, linkEnvironment, mounts)),
       this.#writeFiles(container, placement),
+      this.#mountSharedMemory(container),
     ]);
+  }
+
+  async #mountSharedMemory({ id, host }: ContainerRecord): Promise<void> {
+    if (!sharesIpc(host)) return;
+    const request = { target: this.#sharedFolder(id), sizeBytes: host.shmSizeBytes };
+    await this.#parts.kernel.changes.run('ensureSharedMemory', request);
+  }
+
+  #sharedFolder(id: ContainerId): string {
+    return join(this.folder(id), 'shm');
   }
 
   async #writeFiles(container: ContainerRecord, placement: Placement): Promise<void> {
@@ -211,6 +223,10 @@ export class Launcher {
         files: this.filesOf(container),
         linkEnvironment,
         ...(placement.kind === 'joined' ? { hostname: this.#hostnameOf(placement.owner) } : {}),
+        ...sharedNamespaces(container, {
+          resolve: (reference) => this.#parts.registry.resolve(reference),
+          sharedFolder: (id) => this.#sharedFolder(id),
+        }),
         cgroupParent: this.#options.cgroupParent,
         cgroupVersion: this.#cgroupVersion,
       }),
@@ -244,6 +260,8 @@ export class Launcher {
 
   async #unmount(id: ContainerId): Promise<void> {
     await this.rootfs.unmount(id);
+    const shared = this.#sharedFolder(id);
+    if (existsSync(shared)) await this.#parts.kernel.deletions.run('removeMount', shared);
   }
 
   /** Deletes the container's folder with everything it wrote, and what runc could not delete before. */

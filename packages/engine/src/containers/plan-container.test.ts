@@ -92,7 +92,7 @@ describe('a new container', () => {
     const refused: [CreateRequest, RegExp][] = [
       [request({ stopSignal: 'ZZ' }), /Invalid signal: ZZ/],
       [request({}, { capAdd: ['NOPE'] }), /NOPE/],
-      [request({}, { securityOpt: ['junk=1'] }), /invalid --security-opt: "junk=1" \(known: /],
+      [request({}, { securityOpt: ['junk=1'] }), /^invalid --security-opt 2: "junk=1"$/],
       [
         request({}, {}, { bridge: { aliases: ['x'], links: [], driverOptions: {}, gatewayPriority: 0 } }),
         /network-scoped aliases are only supported for user-defined networks/,

@@ -15,8 +15,9 @@ import type { ImageRecord } from '../model/image.ts';
 import { defaultBridge } from '../model/network.ts';
 import { formatContainerPort } from '../model/ports.ts';
 import { resolveCommand } from '../runtime/spec/command.ts';
+import { parseSecurityOptions } from './security-options.ts';
 import { parseSignal } from './signals.ts';
-import { containerCapabilities, parseSecurityOptions } from './spec-input.ts';
+import { containerCapabilities } from './spec-input.ts';
 
 /** What a client asks for; the image's configuration fills what is left open. */
 export interface CreateRequest {

@@ -3,14 +3,18 @@ import { constants, readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { arch, release } from 'node:os';
 import { join } from 'node:path';
-import { invalid } from '../base/errors.ts';
+import { internal, unavailable } from '../base/errors.ts';
 import type { ContainerRecord, HostConfig, ResourceLimits } from '../model/container.ts';
+import { findProgram } from '../runtime/find-program.ts';
 import { parseCapabilityMask, resolveCapabilities } from '../runtime/spec/capabilities.ts';
 import { resolveEnv } from '../runtime/spec/command.ts';
-import type { OciMount, OciSpecInput } from '../runtime/spec/oci-spec.ts';
+import type { NamespaceSource, OciMount, OciSpecInput, SharedMemory } from '../runtime/spec/oci-spec.ts';
+import { seccompFromProfile } from '../runtime/spec/seccomp-profile.ts';
+import { tmpfsOptions } from '../runtime/spec/tmpfs.ts';
 import { type ResolvedUser, resolveGroups, resolveUser } from '../runtime/spec/user.ts';
-import { tmpfsMount } from '../volumes/runtime-mounts.ts';
+import { blockIo, givenDevices } from './devices.ts';
 import { effectiveHostname, type SandboxFiles } from './sandbox-files.ts';
+import { parseSecurityOptions } from './security-options.ts';
 
 export interface SpecFacts {
   readonly container: ContainerRecord;
@@ -27,23 +31,51 @@ export interface SpecFacts {
   /** Volumes, folders of the host and memory. */
   readonly mounts: readonly OciMount[];
   readonly rootPropagation?: 'shared' | 'rslave';
+  readonly pid: NamespaceSource;
+  readonly ipc: NamespaceSource;
+  readonly sharedMemory: SharedMemory;
   readonly cgroupParent: string;
   readonly cgroupVersion: 1 | 2;
 }
 
-const [kernelMajor = 0, kernelMinor = 0] = release().split('.').map(Number);
+/** Where a container finds its init process. */
+const INIT_PATH = '/sbin/docker-init';
 
-/** @throws invalid when the user, a group or a security option is unknown */
+const [kernelMajor = 0, kernelMinor = 0] = release().split('.').map(Number);
+const kernel = [kernelMajor, kernelMinor] as const;
+const architecture = arch() === 'arm64' ? 'arm64' : 'x64';
+
+/** Whether the kernel confines by AppArmor; elsewhere its options have no effect, as at Docker. */
+const hasAppArmor = readSetting('/sys/module/apparmor/parameters/enabled') === 'Y';
+
+function readSetting(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * @throws invalid when the user, a group or a security option is unknown, internal for devices that there are not,
+ *   unavailable when an init process is wanted and none is installed
+ */
 export async function specInput(facts: SpecFacts): Promise<OciSpecInput> {
   const { container, rootfs } = facts;
   const { config, host } = container;
   const hostname = facts.hostname ?? effectiveHostname(container);
   const user = await findIdentity(config.user, host.groupAdd, rootfs);
   const security = parseSecurityOptions(host.securityOpt);
+  const capabilities = containerCapabilities(host);
+  const privileged = host.privileged ?? false;
+  refuseDeviceRequests(host);
+  const { devices, rules } = await givenDevices(host);
+  // In a PID namespace of somebody else's it would not be PID 1.
+  const init = host.init && facts.pid === 'private' ? initProgram() : undefined;
   return {
     rootfs,
     readonlyRootfs: host.readonlyRootfs,
-    args: [container.path, ...container.args],
+    args: [...(init ? [INIT_PATH, '--'] : []), container.path, ...container.args],
     env: resolveEnv({
       env: [...facts.linkEnvironment, ...config.env],
       home: user.home,
@@ -59,27 +91,42 @@ export async function specInput(facts: SpecFacts): Promise<OciSpecInput> {
     ownsNetwork: facts.ownsNetwork,
     // Docker keeps a UTS namespace of its own in host mode, filled with the host's name.
     uts: host.utsMode,
-    pid: 'private',
-    ipc: 'private',
-    cgroupsPath: `${host.cgroupParent || facts.cgroupParent}/${container.id}`,
-    cgroupVersion: facts.cgroupVersion,
-    capabilities: containerCapabilities(host),
-    privileged: false,
-    ...security,
-    mounts: [...fileMounts(facts.files, host.readonlyRootfs), ...facts.mounts, ...memoryMounts(host)],
+    pid: facts.pid,
+    ipc: facts.ipc,
+    cgroupns: cgroupNamespace(host, facts.cgroupVersion),
+    cgroupsPath: join('/', host.cgroupParent || facts.cgroupParent, container.id),
+    capabilities,
+    privileged,
+    noNewPrivileges: security.noNewPrivileges,
+    seccomp: ['default', 'unconfined'].includes(security.seccomp)
+      ? (security.seccomp as 'default' | 'unconfined')
+      : seccompFromProfile(security.seccomp, { capabilities, architecture, kernel }),
+    ...(hasAppArmor && !['', 'unconfined'].includes(security.apparmor)
+      ? { apparmorProfile: security.apparmor }
+      : {}),
+    devices,
+    deviceRules: rules,
+    mounts: [
+      ...fileMounts(facts.files, host.readonlyRootfs),
+      ...facts.mounts,
+      ...memoryMounts(host),
+      ...(init ? [bindReadonly(init, INIT_PATH)] : []),
+    ],
     ...(facts.rootPropagation ? { rootPropagation: facts.rootPropagation } : {}),
-    shmSizeBytes: host.shmSizeBytes,
+    sharedMemory: facts.sharedMemory,
     sysctls: host.sysctls,
     rlimits: host.rlimits.map(({ name, soft, hard }) => ({
       type: `RLIMIT_${name.toUpperCase()}`,
       soft,
       hard,
     })),
-    resources: resources(host.resources),
-    annotations: {},
-    architecture: arch() === 'arm64' ? 'arm64' : 'x64',
-    kernel: [kernelMajor, kernelMinor],
+    resources: await specLimits(host.resources),
+    annotations: host.annotations ?? {},
+    architecture,
+    kernel,
     oomScoreAdj: host.oomScoreAdj,
+    ...(host.maskedPaths ? { maskedPaths: host.maskedPaths } : {}),
+    ...(host.readonlyPaths ? { readonlyPaths: host.readonlyPaths } : {}),
   };
 }
 
@@ -129,8 +176,43 @@ export function grantableCapabilities(): string[] {
 }
 
 /** @throws invalid for a capability that does not exist or that this process cannot give */
-export function containerCapabilities({ capAdd, capDrop }: HostConfig): string[] {
-  return resolveCapabilities({ add: capAdd, drop: capDrop, available });
+export function containerCapabilities({ capAdd, capDrop, privileged = false }: HostConfig): string[] {
+  return resolveCapabilities({ add: capAdd, drop: capDrop, privileged, available });
+}
+
+/** As Docker decides where the request leaves it open. */
+export function cgroupNamespace(
+  { cgroupnsMode }: Pick<HostConfig, 'cgroupnsMode'>,
+  cgroupVersion: 1 | 2,
+): 'private' | 'host' {
+  return cgroupnsMode ?? (cgroupVersion === 2 ? 'private' : 'host');
+}
+
+/** Linked statically: the image may have no C library. @throws unavailable naming what to install */
+export function initProgram(): string {
+  const path = ['docker-init', 'tini-static'].map(findProgram).find((found) => found !== undefined);
+  if (path) return path;
+  throw unavailable(
+    'program-missing',
+    'an init process was asked for, and neither docker-init nor tini-static is installed: install tini (Debian package tini)',
+    { name: 'tini-static' },
+  );
+}
+
+/** Nothing here chooses devices, such as GPUs. @throws internal in Docker's words for an engine without drivers */
+function refuseDeviceRequests({ deviceRequests }: HostConfig): void {
+  const request = deviceRequests?.[0];
+  if (!request) return;
+  const capabilities = (request.capabilities ?? []).map((words) => `[${words.join(' ')}]`).join(' ');
+  throw internal(
+    'no-device-driver',
+    `could not select device driver "${request.driver}" with capabilities: [${capabilities}]`,
+    { driver: request.driver },
+  );
+}
+
+function bindReadonly(source: string, destination: string): OciMount {
+  return { type: 'bind', source, destination, options: ['rbind', 'rprivate', 'ro'] };
 }
 
 export function fileMounts(files: SandboxFiles, readonly: boolean): OciMount[] {
@@ -147,50 +229,30 @@ export function fileMounts(files: SandboxFiles, readonly: boolean): OciMount[] {
   ];
 }
 
-/** `--tmpfs`: their options are what Docker's are, in its order. */
 function memoryMounts({ tmpfs }: HostConfig): OciMount[] {
-  return Object.entries(tmpfs).map(([destination, options]) =>
-    tmpfsMount(destination, options.split(',').filter(Boolean)),
+  return Object.entries(tmpfs).map(
+    ([destination, options]): OciMount => ({
+      type: 'tmpfs',
+      source: 'tmpfs',
+      destination,
+      options: tmpfsOptions(options),
+    }),
   );
 }
 
-/** Docker's `--cpus` is a quota over its period of a tenth of a second. */
-function resources({ nanoCpus, ...limits }: ResourceLimits): OciSpecInput['resources'] {
-  if (!nanoCpus) return limits;
+/**
+ * Limits as the runtime takes them. Docker's `--cpus` is a quota over its period of a tenth of a second.
+ * @throws internal for a path that is no device
+ */
+export async function specLimits(limits: ResourceLimits): Promise<OciSpecInput['resources']> {
+  const { nanoCpus, cpuRealtimePeriodUs, cpuRealtimeRuntimeUs, ...rest } = limits;
+  const block = await blockIo(limits);
   const cpuPeriodUs = 100_000;
-  return { ...limits, cpuPeriodUs, cpuQuotaUs: Math.round((nanoCpus * cpuPeriodUs) / 1e9) };
-}
-
-/** @throws invalid naming the option and those that are known */
-export function parseSecurityOptions(options: readonly string[]): {
-  readonly noNewPrivileges: boolean;
-  readonly seccompUnconfined: boolean;
-} {
-  let noNewPrivileges = false;
-  let seccompUnconfined = false;
-  for (const option of options) {
-    switch (option.replace(':', '=')) {
-      case 'no-new-privileges':
-      case 'no-new-privileges=true':
-        noNewPrivileges = true;
-        break;
-      case 'no-new-privileges=false':
-        noNewPrivileges = false;
-        break;
-      case 'seccomp=unconfined':
-        seccompUnconfined = true;
-        break;
-      case 'apparmor=unconfined':
-      case 'label=disable':
-        // Seaway confines by neither, so there is nothing to switch off.
-        break;
-      default:
-        throw invalid(
-          'invalid-security-option',
-          `invalid --security-opt: "${option}" (known: no-new-privileges[=true|false], seccomp=unconfined, apparmor=unconfined, label=disable)`,
-          { option },
-        );
-    }
-  }
-  return { noNewPrivileges, seccompUnconfined };
+  return {
+    ...rest,
+    ...(nanoCpus ? { cpuPeriodUs, cpuQuotaUs: Math.round((nanoCpus * cpuPeriodUs) / 1e9) } : {}),
+    ...(cpuRealtimePeriodUs ? { realtimePeriodUs: cpuRealtimePeriodUs } : {}),
+    ...(cpuRealtimeRuntimeUs ? { realtimeRuntimeUs: cpuRealtimeRuntimeUs } : {}),
+    ...(block ? { blockIo: block } : {}),
+  };
 }

@@ -35,6 +35,24 @@ export function ensureOverlay({ lower, upper, work, target }: OverlayRequest): v
   });
 }
 
+export interface SharedMemoryRequest {
+  readonly target: string;
+  readonly sizeBytes: number;
+}
+
+/** Mounts memory that several containers share as their /dev/shm, or finds it mounted. */
+export function ensureSharedMemory({ target, sizeBytes }: SharedMemoryRequest): void {
+  mkdirSync(target, { recursive: true, mode: 0o711 });
+  if (isMountPoint(target)) return;
+  mount({
+    source: 'shm',
+    target,
+    type: 'tmpfs',
+    flags: ['nosuid', 'nodev', 'noexec'] satisfies MountFlag[],
+    data: `mode=1777,size=${sizeBytes}`,
+  });
+}
+
 /** Unmounts; what still uses it keeps it alive until it is done. */
 export function removeMount(target: string): void {
   if (existsSync(target)) unmount(target, { detach: true });

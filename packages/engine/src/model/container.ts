@@ -1,5 +1,6 @@
 /** Containers as the engine knows them: what was asked for, what was resolved, and the state they are in. Pure. */
 import type { ContainerId, ImageId, NetworkId, SandboxId } from '../base/ids.ts';
+import type { IsolationOptions } from './isolation.ts';
 import type { BindText, GivenMount, MountPoint, VolumesFrom } from './mounts.ts';
 import type { PortRequest, PublishedPort } from './ports.ts';
 import type { RestartPolicy } from './restart-policy.ts';
@@ -35,10 +36,12 @@ export interface ContainerConfig {
   readonly stopSignal: string;
   /** Seconds between the stop signal and SIGKILL; absent: the daemon's default of 10. */
   readonly stopTimeoutSeconds?: number;
+  /** Whether the request asked for no network; its mode is `none` then. */
+  readonly networkDisabled?: boolean;
 }
 
 /** How the container sits on its host. */
-export interface HostConfig {
+export interface HostConfig extends IsolationOptions {
   readonly networkMode: NetworkMode;
   /** As `inspect` shows it. */
   readonly networkModeText: string;
@@ -89,6 +92,33 @@ export interface ResourceLimits {
   readonly cpusetCpus?: string;
   readonly cpusetMems?: string;
   readonly pidsLimit?: number;
+  /** 0 to 100; control groups of version 1 alone. */
+  readonly memorySwappiness?: number;
+  /** Control groups of version 1 alone. */
+  readonly oomKillDisable?: boolean;
+  readonly cpuRealtimePeriodUs?: number;
+  readonly cpuRealtimeRuntimeUs?: number;
+  /** 10 to 1000. */
+  readonly blkioWeight?: number;
+  readonly blkioWeightDevices?: readonly DeviceWeight[];
+  /** Bytes per second. */
+  readonly blkioReadBps?: readonly DeviceRate[];
+  readonly blkioWriteBps?: readonly DeviceRate[];
+  /** Operations per second. */
+  readonly blkioReadIops?: readonly DeviceRate[];
+  readonly blkioWriteIops?: readonly DeviceRate[];
+}
+
+export interface DeviceWeight {
+  /** The device's node on the host. */
+  readonly path: string;
+  readonly weight: number;
+}
+
+export interface DeviceRate {
+  /** The device's node on the host. */
+  readonly path: string;
+  readonly rate: number;
 }
 
 /** How one container wants to sit on one network; stored by the network's name as the client gave it. */

@@ -123,7 +123,7 @@ function parse(name: string, field: 'CapAdd' | 'CapDrop'): Capability | 'ALL' {
   if (upper === 'ALL' || upper === 'CAP_ALL') return 'ALL';
   const full = upper.startsWith('CAP_') ? upper : `CAP_${upper}`;
   if (known.has(full)) return full as Capability;
-  throw invalid('capability-unknown', `invalid ${field}: unknown capability: "${name}"`, {
+  throw invalid('capability-unknown', `invalid ${field}: unknown capability: "${full}"`, {
     capability: name,
   });
 }

@@ -24,13 +24,15 @@ const usual: OciSpecInput = {
   pid: 'private',
   ipc: 'private',
   cgroupsPath: '/seaway/web',
-  cgroupVersion: 1,
+  cgroupns: 'host',
   capabilities: defaultCapabilities,
   privileged: false,
   noNewPrivileges: false,
-  seccompUnconfined: false,
+  seccomp: 'default',
   mounts: [],
-  shmSizeBytes: 67108864,
+  sharedMemory: { kind: 'own', sizeBytes: 67108864 },
+  devices: [],
+  deviceRules: [],
   sysctls: {},
   rlimits: [],
   resources: {},
@@ -115,6 +117,7 @@ test('host namespaces are left out, with the hostname and the shared memory that
     uts: 'host',
     pid: 'host',
     ipc: 'host',
+    sharedMemory: { kind: 'folder', path: '/dev/shm' },
     domainname: 'example.org',
   });
   assert.deepEqual(spec.linux.namespaces, [{ type: 'mount' }]);
@@ -123,9 +126,39 @@ test('host namespaces are left out, with the hostname and the shared memory that
   assert.equal(mountAt(spec, '/dev/shm').source, '/dev/shm');
 });
 
-test('the unified hierarchy gets a cgroup namespace', () => {
-  const types = buildOciSpec({ ...usual, cgroupVersion: 2 }).linux.namespaces.map(({ type }) => type);
-  assert.ok(types.includes('cgroup'));
+test('namespaces may be those of another container', () => {
+  const { linux } = buildOciSpec({
+    ...usual,
+    pid: { path: '/proc/7/ns/pid' },
+    ipc: { path: '/proc/7/ns/ipc' },
+    cgroupns: 'private',
+  });
+  assert.deepEqual(linux.namespaces.slice(3), [
+    { type: 'pid', path: '/proc/7/ns/pid' },
+    { type: 'ipc', path: '/proc/7/ns/ipc' },
+    { type: 'cgroup' },
+  ]);
+});
+
+test('shared memory may be absent', () => {
+  const { mounts } = buildOciSpec({ ...usual, sharedMemory: { kind: 'none' } });
+  assert.equal(
+    mounts.find(({ destination }) => destination === '/dev/shm'),
+    undefined,
+  );
+});
+
+test('devices that are given come with rules, after those that deny and those that all have', () => {
+  const device = { type: 'c', path: '/dev/x', major: 10, minor: 9, fileMode: 0o600, uid: 0, gid: 0 } as const;
+  const rule = { allow: true, type: 'c', major: 10, minor: 9, access: 'r' } as const;
+  const { linux } = buildOciSpec({ ...usual, devices: [device], deviceRules: [rule] });
+  assert.deepEqual(linux.devices, [device]);
+  assert.deepEqual(linux.resources.devices.at(-1), rule);
+});
+
+test('a filter of the users holds in place of ours, also for a privileged container', () => {
+  const seccomp = { defaultAction: 'SCMP_ACT_ALLOW', architectures: [], syscalls: [] };
+  assert.deepEqual(buildOciSpec({ ...usual, seccomp, privileged: true }).linux.seccomp, seccomp);
 });
 
 test('low ports and ping are open to every user only in a network of its own', () => {
@@ -157,7 +190,7 @@ test('the host is masked and filtered, unless privileged', () => {
   assert.deepEqual(privileged.linux.resources.devices, [{ allow: true, access: 'rwm' }]);
   assert.ok(mountAt(privileged, '/sys').options.includes('rw'));
 
-  assert.equal(buildOciSpec({ ...usual, seccompUnconfined: true }).linux.seccomp, undefined);
+  assert.equal(buildOciSpec({ ...usual, seccomp: 'unconfined' }).linux.seccomp, undefined);
   assert.deepEqual(buildOciSpec({ ...usual, maskedPaths: [], readonlyPaths: ['/x'] }).linux.readonlyPaths, [
     '/x',
   ]);
@@ -175,12 +208,13 @@ test('only the limits that were asked for are written', () => {
       cpuPeriodUs: 100000,
       pidsLimit: 30,
       cpusetCpus: '0-1',
-      blkioWeight: 300,
+      blockIo: { weight: 300 },
+      realtimeRuntimeUs: 9,
     },
   }).linux.resources;
   assert.deepEqual(limits, {
     memory: { limit: 67108864, swap: -1 },
-    cpu: { quota: 50000, period: 100000, cpus: '0-1' },
+    cpu: { quota: 50000, period: 100000, cpus: '0-1', realtimeRuntime: 9 },
     pids: { limit: 30 },
     blockIO: { weight: 300 },
   });

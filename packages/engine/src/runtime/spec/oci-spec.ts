@@ -1,6 +1,7 @@
 /** Builds the OCI runtime configuration of a container with Docker's defaults. Pure: the caller writes config.json. */
 
 import type {
+  OciBlockIo,
   OciCapabilities,
   OciDevice,
   OciDeviceRule,
@@ -8,11 +9,12 @@ import type {
   OciNamespace,
   OciResources,
   OciRlimit,
+  OciSeccomp,
   OciSpec,
 } from './oci-types.ts';
 import { buildSeccomp, type SeccompArchitecture } from './seccomp.ts';
 
-export type { OciMount, OciResources, OciRlimit, OciSpec } from './oci-types.ts';
+export type { OciDevice, OciDeviceRule, OciMount, OciResources, OciRlimit, OciSpec } from './oci-types.ts';
 
 /** Limits on what a container may use. Absent fields set no limit. */
 export interface ResourceLimits {
@@ -33,8 +35,19 @@ export interface ResourceLimits {
   readonly cpusetMems?: string;
   /** -1: no limit. */
   readonly pidsLimit?: number;
-  readonly blkioWeight?: number;
+  readonly realtimePeriodUs?: number;
+  readonly realtimeRuntimeUs?: number;
+  readonly blockIo?: OciBlockIo;
 }
+
+/** Where a namespace of the container comes from. */
+export type NamespaceSource = 'private' | 'host' | { readonly path: string };
+
+/** What lies at /dev/shm: a file system of the container's own, a folder of the host's, or nothing. */
+export type SharedMemory =
+  | { readonly kind: 'own'; readonly sizeBytes: number }
+  | { readonly kind: 'folder'; readonly path: string }
+  | { readonly kind: 'none' };
 
 /** Everything that makes one container's configuration differ from another's. */
 export interface OciSpecInput {
@@ -62,22 +75,27 @@ export interface OciSpecInput {
   /** True when the network namespace belongs to this container alone and so may be configured by sysctls. */
   readonly ownsNetwork: boolean;
   readonly uts: 'private' | 'host';
-  readonly pid: 'private' | 'host';
-  readonly ipc: 'private' | 'host';
+  readonly pid: NamespaceSource;
+  readonly ipc: NamespaceSource;
+  readonly cgroupns: 'private' | 'host';
   /** Path below each cgroup hierarchy's root, `/seaway/<id>`. */
   readonly cgroupsPath: string;
-  readonly cgroupVersion: 1 | 2;
   /** `CAP_...` names. A user other than root gets them as bounding set only. */
   readonly capabilities: readonly string[];
   readonly privileged: boolean;
   readonly noNewPrivileges: boolean;
-  readonly seccompUnconfined: boolean;
+  readonly seccomp: 'default' | 'unconfined' | OciSeccomp;
+  /** @default none */
+  readonly apparmorProfile?: string;
   /** Mounts beside the default ones (volumes, /etc/hosts); they replace a default with the same destination. */
   readonly mounts: readonly OciMount[];
   /** Propagation of the container's root mount; absent: the runtime's own choice. */
   readonly rootPropagation?: 'shared' | 'rslave';
-  /** Size of /dev/shm in bytes. */
-  readonly shmSizeBytes: number;
+  readonly sharedMemory: SharedMemory;
+  /** Device nodes beside those that every container has. */
+  readonly devices: readonly OciDevice[];
+  /** What the container may do with devices, beside the usual; a privileged one may do everything. */
+  readonly deviceRules: readonly OciDeviceRule[];
   readonly sysctls: Readonly<Record<string, string>>;
   readonly rlimits: readonly OciRlimit[];
   readonly resources: ResourceLimits;
@@ -159,6 +177,7 @@ export function buildOciSpec(input: OciSpecInput): OciSpec {
       rlimits: input.rlimits,
       noNewPrivileges: input.noNewPrivileges,
       oomScoreAdj: input.oomScoreAdj ?? 0,
+      ...(input.apparmorProfile ? { apparmorProfile: input.apparmorProfile } : {}),
     },
     root: { path: input.rootfs, readonly: input.readonlyRootfs },
     ...(input.uts === 'host' ? {} : { hostname: input.hostname }),
@@ -170,8 +189,8 @@ export function buildOciSpec(input: OciSpecInput): OciSpec {
       cgroupsPath: input.cgroupsPath,
       namespaces: buildNamespaces(input),
       ...(input.rootPropagation ? { rootfsPropagation: input.rootPropagation } : {}),
-      devices: noDevices,
-      ...(input.privileged || input.seccompUnconfined ? {} : { seccomp: buildSeccomp(input) }),
+      devices: input.devices,
+      ...seccompOf(input),
       maskedPaths: input.maskedPaths ?? (input.privileged ? [] : defaultMaskedPaths),
       readonlyPaths: input.readonlyPaths ?? (input.privileged ? [] : defaultReadonlyPaths),
     },
@@ -184,19 +203,26 @@ export function capabilitySets(allowed: readonly string[], uid: number): OciCapa
   return { bounding: [...allowed], effective: own, permitted: own, inheritable: [], ambient: [] };
 }
 
-/** The runtime makes the standard device nodes by itself (OCI config-linux.md, "Default Devices"). */
-const noDevices: readonly OciDevice[] = [];
+/** A profile that was asked for holds for privileged containers too; the default one does not. */
+function seccompOf(input: OciSpecInput): { readonly seccomp?: OciSeccomp } {
+  if (typeof input.seccomp === 'object') return { seccomp: input.seccomp };
+  return input.privileged || input.seccomp === 'unconfined' ? {} : { seccomp: buildSeccomp(input) };
+}
 
 function buildNamespaces(input: OciSpecInput): OciNamespace[] {
   return [
     { type: 'mount' },
     ...(input.network.kind === 'path' ? [{ type: 'network', path: input.network.path } as const] : []),
     ...(input.uts === 'private' ? [{ type: 'uts' } as const] : []),
-    ...(input.pid === 'private' ? [{ type: 'pid' } as const] : []),
-    ...(input.ipc === 'private' ? [{ type: 'ipc' } as const] : []),
-    // On the unified hierarchy a container sees its own subtree as the root; on v1 Docker shares the host's view.
-    ...(input.cgroupVersion === 2 && !input.privileged ? [{ type: 'cgroup' } as const] : []),
+    ...namespaceOf('pid', input.pid),
+    ...namespaceOf('ipc', input.ipc),
+    ...namespaceOf('cgroup', input.cgroupns),
   ];
+}
+
+function namespaceOf(type: 'pid' | 'ipc' | 'cgroup', source: NamespaceSource): OciNamespace[] {
+  if (source === 'host') return [];
+  return [source === 'private' ? { type } : { type, path: source.path }];
 }
 
 function buildSysctls(input: OciSpecInput): Record<string, string> {
@@ -208,7 +234,16 @@ function buildSysctls(input: OciSpecInput): Record<string, string> {
 }
 
 function buildResources(input: OciSpecInput): OciResources {
-  const limits = input.resources;
+  return {
+    devices: input.privileged
+      ? [{ allow: true, access: 'rwm' }]
+      : [{ allow: false, access: 'rwm' }, ...allowedDevices, ...input.deviceRules],
+    ...buildLimits(input.resources),
+  };
+}
+
+/** The limits alone, as they also are when they change while the container runs. */
+export function buildLimits(limits: ResourceLimits): Omit<OciResources, 'devices'> {
   const memory = {
     ...(limits.memoryBytes === undefined ? {} : { limit: limits.memoryBytes }),
     ...(limits.memorySwapBytes === undefined ? {} : { swap: limits.memorySwapBytes }),
@@ -222,15 +257,14 @@ function buildResources(input: OciSpecInput): OciResources {
     ...(limits.cpuPeriodUs === undefined ? {} : { period: limits.cpuPeriodUs }),
     ...(limits.cpusetCpus === undefined ? {} : { cpus: limits.cpusetCpus }),
     ...(limits.cpusetMems === undefined ? {} : { mems: limits.cpusetMems }),
+    ...(limits.realtimePeriodUs === undefined ? {} : { realtimePeriod: limits.realtimePeriodUs }),
+    ...(limits.realtimeRuntimeUs === undefined ? {} : { realtimeRuntime: limits.realtimeRuntimeUs }),
   };
   return {
-    devices: input.privileged
-      ? [{ allow: true, access: 'rwm' }]
-      : [{ allow: false, access: 'rwm' }, ...allowedDevices],
     ...(Object.keys(memory).length > 0 ? { memory } : {}),
     ...(Object.keys(cpu).length > 0 ? { cpu } : {}),
     ...(limits.pidsLimit === undefined ? {} : { pids: { limit: limits.pidsLimit } }),
-    ...(limits.blkioWeight === undefined ? {} : { blockIO: { weight: limits.blkioWeight } }),
+    ...(limits.blockIo === undefined ? {} : { blockIO: limits.blockIo }),
   };
 }
 
@@ -275,18 +309,37 @@ function defaultMounts(input: OciSpecInput): OciMount[] {
   ];
 }
 
-/** Shared memory belongs to the IPC namespace: with the host's one come the host's files. */
-function ipcMounts(input: OciSpecInput): OciMount[] {
-  const sharedMemory: OciMount =
-    input.ipc === 'host'
-      ? { destination: '/dev/shm', type: 'bind', source: '/dev/shm', options: ['rbind', 'rprivate'] }
-      : {
+function ipcMounts({ sharedMemory }: OciSpecInput): OciMount[] {
+  const queues: OciMount = {
+    destination: '/dev/mqueue',
+    type: 'mqueue',
+    source: 'mqueue',
+    options: locked,
+  };
+  switch (sharedMemory.kind) {
+    case 'none':
+      return [queues];
+    case 'folder':
+      return [
+        queues,
+        {
+          destination: '/dev/shm',
+          type: 'bind',
+          source: sharedMemory.path,
+          options: ['rbind', 'rprivate'],
+        },
+      ];
+    case 'own':
+      return [
+        queues,
+        {
           destination: '/dev/shm',
           type: 'tmpfs',
           source: 'shm',
-          options: [...locked, 'mode=1777', `size=${input.shmSizeBytes}`],
-        };
-  return [{ destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: locked }, sharedMemory];
+          options: [...locked, 'mode=1777', `size=${sharedMemory.sizeBytes}`],
+        },
+      ];
+  }
 }
 
 /** `/a//b/` and `/a/b` are the same place. */

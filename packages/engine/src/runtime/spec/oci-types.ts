@@ -46,20 +46,25 @@ export interface OciSeccompArgument {
   readonly index: number;
   readonly value: number;
   readonly valueTwo?: number;
-  readonly op: 'SCMP_CMP_EQ' | 'SCMP_CMP_NE' | 'SCMP_CMP_MASKED_EQ' | 'SCMP_CMP_LT' | 'SCMP_CMP_GT';
+  /** `SCMP_CMP_EQ` and the like, see seccomp_rule_add(3). */
+  readonly op: string;
 }
 
 export interface OciSeccompRule {
   readonly names: readonly string[];
-  readonly action: 'SCMP_ACT_ALLOW' | 'SCMP_ACT_ERRNO';
+  /** `SCMP_ACT_ALLOW` and the like, see seccomp_init(3). */
+  readonly action: string;
   readonly errnoRet?: number;
   readonly args?: readonly OciSeccompArgument[];
 }
 
 export interface OciSeccomp {
-  readonly defaultAction: 'SCMP_ACT_ERRNO';
-  readonly defaultErrnoRet: number;
+  readonly defaultAction: string;
+  readonly defaultErrnoRet?: number;
   readonly architectures: readonly string[];
+  readonly flags?: readonly string[];
+  readonly listenerPath?: string;
+  readonly listenerMetadata?: string;
   readonly syscalls: readonly OciSeccompRule[];
 }
 
@@ -86,9 +91,30 @@ export interface OciResources {
     readonly period?: number;
     readonly cpus?: string;
     readonly mems?: string;
+    readonly realtimePeriod?: number;
+    readonly realtimeRuntime?: number;
   };
   readonly pids?: { readonly limit: number };
-  readonly blockIO?: { readonly weight?: number };
+  readonly blockIO?: OciBlockIo;
+}
+
+export interface OciBlockIo {
+  readonly weight?: number;
+  readonly weightDevice?: readonly {
+    readonly major: number;
+    readonly minor: number;
+    readonly weight: number;
+  }[];
+  readonly throttleReadBpsDevice?: readonly OciThrottle[];
+  readonly throttleWriteBpsDevice?: readonly OciThrottle[];
+  readonly throttleReadIOPSDevice?: readonly OciThrottle[];
+  readonly throttleWriteIOPSDevice?: readonly OciThrottle[];
+}
+
+export interface OciThrottle {
+  readonly major: number;
+  readonly minor: number;
+  readonly rate: number;
 }
 
 /** One process of a container: its first one, or one that is run in it later (`runc exec --process`). */
@@ -109,6 +135,7 @@ export interface OciProcess {
   readonly rlimits: readonly OciRlimit[];
   readonly noNewPrivileges: boolean;
   readonly oomScoreAdj: number;
+  readonly apparmorProfile?: string;
 }
 
 export interface OciSpec {
