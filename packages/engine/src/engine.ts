@@ -19,6 +19,7 @@ import { ContainerRegistry } from './containers/registry.ts';
 import { Stopping } from './containers/stopping.ts';
 import { Events } from './events.ts';
 import { ImageStore } from './images/image-store.ts';
+import { checkRegistrySettings, type RegistrySettings } from './images/registry/endpoints.ts';
 import { defaultSubnetPools } from './ipam/subnet-pools.ts';
 import { KeeperClient } from './keeper/keeper-client.ts';
 import { closeKernel, openKernel } from './kernel/kernel.ts';
@@ -52,6 +53,8 @@ export interface EngineOptions {
    * @default the default bridge's addresses
    */
   readonly hostGateways?: readonly string[];
+  /** How registries are reached, and which are asked before Docker Hub. @default those on loopback without encryption */
+  readonly registries?: RegistrySettings;
   /** Parent of the containers' cgroups, as a path below each hierarchy's root. @default '/seaway' */
   readonly cgroupParent?: string;
   /** Path or name of the OCI runtime. @default 'runc' */
@@ -69,6 +72,7 @@ function withDefaults(options: EngineOptions): EngineSettings {
   return {
     resolver: { dns: [], dnsSearch: [], dnsOptions: [] },
     hostGateways: [],
+    registries: { insecureRegistries: [], mirrors: [] },
     cgroupParent: '/seaway',
     runc: 'runc',
     conmon: 'conmon',
@@ -140,6 +144,7 @@ export class Engine implements AsyncDisposable {
   static async open(given: EngineOptions): Promise<Engine> {
     const options = withDefaults(given);
     const { log } = options;
+    checkRegistrySettings(options.registries);
     await using undo = new UndoStack(log);
     const store = Store.open(options.dataRoot);
     undo.add('close store', () => store.close());
@@ -179,7 +184,13 @@ export class Engine implements AsyncDisposable {
       defaultBindAddress === undefined ? {} : { defaultBindAddress },
     );
     const [images, runtime] = await Promise.all([
-      ImageStore.open({ root: join(options.dataRoot, 'images'), table: store.images, events, log }),
+      ImageStore.open({
+        root: join(options.dataRoot, 'images'),
+        table: store.images,
+        events,
+        log,
+        registries: options.registries,
+      }),
       Runtime.open({ runc: options.runc, conmon: options.conmon, folder: options.execRoot }),
       networks.restore(),
     ]);

@@ -33,7 +33,11 @@ export type { WaitResult } from './containers/waiters.ts';
 export { Engine, type EngineOptions, type EngineSettings } from './engine.ts';
 export type { EngineEvent } from './events.ts';
 export type { Outbound, PortService, ReportedNetwork, ReportedPort } from './firewall/report.ts';
+export type { ImportOptions } from './images/image-core.ts';
 export { ImageStore } from './images/image-store.ts';
+export type { Platform } from './images/manifest.ts';
+export type { TransferProgress } from './images/progress.ts';
+export type { RegistryAuth } from './images/registry/session.ts';
 export { defaultSubnetPools, parseSubnetPool, type SubnetPool } from './ipam/subnet-pools.ts';
 export {
   type ContainerConfig,

@@ -4,6 +4,7 @@ import { EngineError, type ErrorKind, messageOf } from '@seaway/engine';
 export const statusOfKind = {
   notFound: 404,
   invalid: 400,
+  unauthorized: 401,
   conflict: 409,
   forbidden: 403,
   notModified: 304,

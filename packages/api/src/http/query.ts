@@ -8,6 +8,12 @@ export function queryText(query: Query, name: string): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }
 
+/** All values of a parameter that may be repeated. */
+export function queryTexts(query: Query, name: string): string[] {
+  const value = query[name] ?? [];
+  return Array.isArray(value) ? value : [value];
+}
+
 /** Every spelling but these of "no" is "yes", as Docker has it for most flags. */
 export function queryFlag(query: Query, name: string): boolean {
   const value = (queryText(query, name) ?? '').trim().toLowerCase();

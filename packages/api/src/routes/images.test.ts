@@ -162,24 +162,84 @@ test('filters choose images, and the reference filter names as well', async () =
   await refuses(call('GET', '/images/json?filters={"until":["x"]}'), 400, /^invalid filter 'until=x'$/);
 });
 
-test('what is not there is 404 with the text that makes clients pull, and pulling says that it cannot', async () => {
+test('what is not there is 404 with the text that makes clients pull', async () => {
   await refuses(call('GET', '/images/nope/json'), 404, /^No such image: nope:latest$/);
   await refuses(call('GET', '/images/team/nope:1/history'), 404, /^No such image: team\/nope:1$/);
   await refuses(call('DELETE', '/images/nope'), 404, /^No such image: nope:latest$/);
   await refuses(call('POST', '/images/nope/tag?repo=a'), 404, /^No such image: nope:latest$/);
-  await refuses(
-    call('POST', '/images/create?fromImage=nope&tag=latest'),
-    501,
-    /pulling images \(nope:latest\) is not/,
-  );
-  await refuses(
-    call('POST', '/images/create?fromSrc=http://x/y'),
-    501,
-    /importing from a URL is not supported/,
-  );
-  await refuses(call('GET', '/images/search?term=x'), 501, /not supported/);
-  await refuses(call('POST', '/images/app/push'), 501, /not supported/);
+  await refuses(call('GET', '/images/nope/get'), 404, /^No such image: nope:latest$/);
+  await refuses(call('GET', '/images/get?names=nope:2'), 404, /^No such image: nope:2$/);
   await refuses(call('GET', '/images/app/nonsense'), 404, /^page not found$/);
+});
+
+test('what cannot be pulled, pushed, saved or asked for is refused before anything is sent', async () => {
+  // Nothing listens on port 1 of this host.
+  const closed =
+    /^Get "http:\/\/127\.0\.0\.1:1\/v2\/": dial tcp 127\.0\.0\.1:1: connect: connection refused$/;
+  const create = (query: string) => call('POST', `/images/create?${query}`);
+  await refuses(create('fromImage=127.0.0.1:1/x&tag=latest'), 500, closed);
+  await refuses(create('fromImage=127.0.0.1:1/x'), 500, closed);
+  await refuses(create('fromImage=X&tag=1'), 400, /must be lowercase$/);
+  await refuses(create('fromImage=x&tag=!'), 400, /^invalid tag format$/);
+  await refuses(create('fromImage=127.0.0.1:1/x&tag=1&platform=plan9'), 400, /plan9/);
+  await refuses(
+    create('fromSrc=ftp://x/y'),
+    400,
+    /^invalid source "ftp:\/\/x\/y": it should be - or a URL with http or https$/,
+  );
+  await refuses(create('fromSrc=127.0.0.1:1/x.tar'), 500, /"http:\/\/127\.0\.0\.1:1\/x\.tar": dial tcp/);
+  await refuses(call('GET', '/images/get'), 400, /^no images to save: name at least one$/);
+  await refuses(call('GET', '/images/search?term=127.0.0.1:1/x'), 500, closed);
+  await refuses(call('GET', '/images/search?term='), 400, /^a search needs a term$/);
+  await refuses(
+    call('GET', '/images/search?term=x&limit=101'),
+    400,
+    /^limit 101 is outside the range of \[1, 100\]$/,
+  );
+  await refuses(
+    call('GET', '/images/search?term=x&filters={"stars":["a"]}'),
+    400,
+    /^invalid filter 'stars=a'$/,
+  );
+  await refuses(call('GET', '/distribution/127.0.0.1:1/x/json'), 500, closed);
+  await refuses(call('GET', '/distribution/X/json'), 400, /must be lowercase$/);
+  const login = async (payload: object) => {
+    const answer = await api.inject({ method: 'POST', url: '/auth', payload });
+    return { status: answer.statusCode, body: answer.body, json: JSON.parse(answer.body) };
+  };
+  await refuses(
+    login({ username: 'a', serveraddress: '127.0.0.1:1' }),
+    400,
+    /needs a user name and a password/,
+  );
+  await refuses(login({ username: 'a', password: 'b', serveraddress: '127.0.0.1:1' }), 500, closed);
+  await refuses(
+    login({ username: 'a', password: 'b', serveraddress: 'no way' }),
+    400,
+    /^invalid registry address "no way"/,
+  );
+});
+
+test('a push of what is not there is told in the stream, as Docker does', async () => {
+  await importImage('repo=app');
+  const lines = async (url: string): Promise<unknown[]> => {
+    const answer = await call('POST', url);
+    assert.equal(answer.status, 200);
+    return answer.body
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+  };
+  const nowhere = 'An image does not exist locally with the tag: 127.0.0.1:1/nope';
+  assert.deepEqual(await lines('/images/127.0.0.1:1/nope/push?tag=1'), [
+    { status: 'The push refers to repository [127.0.0.1:1/nope]' },
+    { errorDetail: { message: nowhere }, error: nowhere },
+  ]);
+  const untagged = 'tag does not exist: app:2';
+  assert.deepEqual(await lines('/images/app/push?tag=2'), [
+    { status: 'The push refers to repository [docker.io/library/app]' },
+    { errorDetail: { message: untagged }, error: untagged },
+  ]);
 });
 
 test('bad names and archives are 400', async () => {

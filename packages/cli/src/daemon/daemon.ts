@@ -113,6 +113,10 @@ function engineOptions(options: DaemonOptions, log: Logger): EngineOptions {
     },
     resolver: { dns: options.dns, dnsSearch: options['dns-search'], dnsOptions: options['dns-opt'] },
     hostGateways: options['host-gateway-ip'],
+    registries: {
+      insecureRegistries: options['insecure-registry'],
+      mirrors: options['registry-mirror'],
+    },
     cgroupParent: options['cgroup-parent'],
     runc: options['default-runtime'],
     conmon: 'conmon',

@@ -93,6 +93,17 @@ export const optionSpecs = {
     description:
       "what 'host-gateway' means in --add-host, one address of each family (default: the default bridge's)",
   },
+  'insecure-registry': {
+    kind: 'list',
+    fileKey: 'insecure-registries',
+    description:
+      'registry that is spoken to without encryption too, HOST[:PORT] or a block of addresses; those on loopback always are',
+  },
+  'registry-mirror': {
+    kind: 'list',
+    fileKey: 'registry-mirrors',
+    description: 'URL of a registry that is asked before Docker Hub',
+  },
   'cgroup-parent': { kind: 'text', fallback: '/seaway', description: "parent of the containers' cgroups" },
   'default-runtime': { kind: 'text', fallback: 'runc', description: 'path or name of the OCI runtime' },
   label: { kind: 'list', fileKey: 'labels', description: 'label of the daemon, shown by info' },

@@ -5,6 +5,7 @@ export type ErrorKind =
   | 'notFound'
   | 'conflict'
   | 'invalid'
+  | 'unauthorized'
   | 'forbidden'
   | 'notModified'
   | 'unavailable'
@@ -50,6 +51,7 @@ function shorthand(kind: ErrorKind): Shorthand {
 export const notFound = shorthand('notFound');
 export const conflict = shorthand('conflict');
 export const invalid = shorthand('invalid');
+export const unauthorized = shorthand('unauthorized');
 export const forbidden = shorthand('forbidden');
 export const notModified = shorthand('notModified');
 export const unavailable = shorthand('unavailable');

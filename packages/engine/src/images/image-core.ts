@@ -17,7 +17,7 @@ import { receiveLayer, type StoredLayer } from './layers.ts';
 import { digestOf, formatManifest, type Platform } from './manifest.ts';
 import { mediaTypes } from './media-types.ts';
 import { NameTable } from './name-table.ts';
-import { normaliseReference, parseNewTag } from './reference.ts';
+import { type FoundImage, normaliseReference, parseNewTag } from './reference.ts';
 import { type ImageUser, planRemoval } from './removal.ts';
 import { upgradeRecord } from './upgrade-record.ts';
 
@@ -115,6 +115,11 @@ export class ImageCore {
   /** By name, id or the beginning of an id. Throws `invalid` for what can be none of them. */
   find(reference: string): ImageRecord | undefined {
     return this.#names.find(reference)?.image;
+  }
+
+  /** As {@link find}, and tells whether it was meant by a name or by its id. */
+  lookUp(reference: string): FoundImage<ImageRecord> | undefined {
+    return this.#names.find(reference);
   }
 
   /** As {@link find}; throws `notFound` when there is none. */
@@ -249,6 +254,11 @@ export class ImageCore {
     this.#events.emit('image', action, id, { ...image.config.labels, name });
   }
 
+  /** Gives an image names that it may have already. */
+  name(image: ImageRecord, naming: Naming): ImageRecord {
+    return this.#names.assign(image, naming);
+  }
+
   /** The image that has a name, itself in normal form. */
   ownerOf(name: string): ImageRecord | undefined {
     return this.#names.ownerOf(name);
@@ -257,12 +267,6 @@ export class ImageCore {
   /** The images that have a name in a repository, with the name. */
   named(repository: string): { readonly name: string; readonly image: ImageRecord }[] {
     return this.#names.inRepository(repository);
-  }
-
-  /** Remembers under which digest a registry has an image. */
-  addRepoDigest(id: ImageId, repoDigest: string): void {
-    const image = this.#table.get(id);
-    if (image) this.#names.assign(image, { repoDigests: [repoDigest] });
   }
 
   /**

@@ -36,7 +36,7 @@ export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
  */
 export function parseManifest(bytes: Uint8Array, mediaType = ''): Manifest {
   const document = asObject(parseJson(bytes, 'manifest'));
-  if (document.schemaVersion === 1 || /manifest\.v1\+/.test(mediaType)) {
+  if (document.schemaVersion === 1 || /docker\.distribution\.manifest\.v1\+/.test(mediaType)) {
     throw invalid(
       'manifest-unsupported',
       'Docker Image Format v1 and Docker Image manifest version 2, schema 1 are not supported: the image has to be pushed again in a newer format',

@@ -81,6 +81,19 @@ export function normaliseReference(text: string): string {
 }
 
 /**
+ * A name from the two parameters that registries are asked with: a tag of its own, or a digest, goes before that in the
+ * name. Throws `invalid`.
+ */
+export function parseTagged(name: string, tag?: string): ImageReference {
+  const reference = parseReference(name);
+  if (!tag) return reference;
+  const { domain, path } = reference;
+  if (digestPattern.test(tag)) return { domain, path, digest: tag };
+  if (!tagPattern.test(tag)) throw invalid('invalid-image-tag', 'invalid tag format', { tag });
+  return { domain, path, tag };
+}
+
+/**
  * The name for a new tag, from the API's two parameters. The tag in `repository` counts when `tag` is empty.
  * Throws `invalid`, also for a digest, which nobody can choose.
  */

@@ -1,0 +1,195 @@
+/**
+ * Layers on their way from registries. Who wants one that is on its way already waits for the same download; it is given
+ * up when nobody waits for it any more. A few go on at a time.
+ */
+
+import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { EngineError, internal } from '../base/errors.ts';
+import { archiveError } from './archive.ts';
+import type { ImageCore } from './image-core.ts';
+import { measureUnpacked, type StoredLayer } from './layers.ts';
+import type { Descriptor } from './manifest.ts';
+import { shortDigest, throttled } from './progress.ts';
+import type { Exchange } from './registry/exchange.ts';
+import { RefusedError } from './registry/session.ts';
+
+/** What is told of a layer. */
+export type LayerReport = (status: string, current?: number, total?: number) => void;
+
+export interface LayerSource {
+  readonly layer: Descriptor;
+  /** Asks the registry for the blob from a byte on. */
+  readonly open: (from: number, signal: AbortSignal) => Promise<Exchange>;
+}
+
+interface Running {
+  readonly reports: Set<LayerReport>;
+  readonly controller: AbortController;
+  readonly result: Promise<StoredLayer>;
+}
+
+const CONCURRENT = 3;
+const ATTEMPTS = 5;
+const RETRY_MS = 1000;
+
+export class Downloads {
+  readonly #core: ImageCore;
+  readonly #running = new Map<string, Running>();
+  #free = CONCURRENT;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(core: ImageCore) {
+    this.#core = core;
+  }
+
+  /**
+   * Brings a layer into the store; the caller holds a lease on it.
+   * @throws RefusedError, internal when it cannot be had or is damaged, what `signal` aborts with
+   */
+  async fetch(source: LayerSource, report: LayerReport, signal?: AbortSignal): Promise<StoredLayer> {
+    signal?.throwIfAborted();
+    const { digest } = source.layer;
+    const running = this.#running.get(digest) ?? this.#start(source);
+    running.reports.add(report);
+    const aborted = Promise.withResolvers<never>();
+    const leave = (): void => aborted.reject(signal?.reason);
+    signal?.addEventListener('abort', leave);
+    try {
+      return await Promise.race([running.result, aborted.promise]);
+    } finally {
+      signal?.removeEventListener('abort', leave);
+      running.reports.delete(report);
+      if (running.reports.size === 0) {
+        running.controller.abort();
+        // Only when it is over is its folder gone.
+        await running.result.catch(() => {});
+      }
+    }
+  }
+
+  #start(source: LayerSource): Running {
+    const { digest } = source.layer;
+    const controller = new AbortController();
+    const reports = new Set<LayerReport>();
+    const report: LayerReport = (...args) => {
+      for (const each of reports) each(...args);
+    };
+    const result = this.#inTurn(() => this.#download(source, report, controller.signal), controller.signal);
+    result.catch(() => {});
+    const running = { reports, controller, result };
+    this.#running.set(digest, running);
+    const forget = (): void => {
+      if (this.#running.get(digest) === running) this.#running.delete(digest);
+    };
+    controller.signal.addEventListener('abort', forget);
+    void result.then(forget, forget);
+    return running;
+  }
+
+  async #inTurn<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    if (this.#free > 0) this.#free -= 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      signal.throwIfAborted();
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#free += 1;
+    }
+  }
+
+  async #download(source: LayerSource, report: LayerReport, signal: AbortSignal): Promise<StoredLayer> {
+    const { digest, sizeBytes, mediaType } = source.layer;
+    // The download's own lease, as those who wait for it may come and go.
+    using lease = this.#core.files.blobs.lease();
+    lease.hold(digest);
+    await using staging = await this.#core.files.openStaging();
+    const path = staging.fresh();
+    try {
+      const actual = await receiveBlob(source, path, report, signal);
+      report('Verifying Checksum');
+      if (actual !== digest) throw damaged(`filesystem layer verification failed for digest ${digest}`);
+      const unpacked = await measureUnpacked(path).catch((error) => {
+        throw damaged(`layer ${digest} cannot be read: ${error.message}`);
+      });
+      signal.throwIfAborted();
+      await this.#core.files.blobs.add(path, digest);
+      report('Download complete');
+      return { digest, sizeBytes, mediaType, diffId: unpacked.digest, unpackedBytes: unpacked.sizeBytes };
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error instanceof RefusedError ? error : archiveError(error);
+    }
+  }
+}
+
+/** Writes a blob to a file, and to the disk; goes on where a broken connection left off. @returns its digest */
+async function receiveBlob(
+  source: LayerSource,
+  path: string,
+  report: LayerReport,
+  signal: AbortSignal,
+): Promise<string> {
+  const total = source.layer.sizeBytes;
+  const tell = throttled((current) => report('Downloading', current, total), total);
+  const file = await open(path, 'wx', 0o600);
+  try {
+    let hash = createHash('sha256');
+    let received = 0;
+    for (let attempt = 1; received < total; attempt += 1) {
+      try {
+        const answer = await source.open(received, signal);
+        if (received > 0 && answer.status !== 206) {
+          await file.truncate(0);
+          hash = createHash('sha256');
+          received = 0;
+        }
+        for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+          if (received + chunk.length > total) {
+            throw damaged(`layer ${source.layer.digest} is longer than its manifest says`);
+          }
+          hash.update(chunk);
+          await file.write(chunk, 0, chunk.length, received);
+          received += chunk.length;
+          tell(received);
+        }
+        if (received < total) throw new Error('unexpected EOF');
+      } catch (error) {
+        signal.throwIfAborted();
+        const isFinal =
+          error instanceof RefusedError ||
+          (error instanceof EngineError && error.code !== 'registry-unreachable') ||
+          isDiskError(error) ||
+          attempt >= ATTEMPTS;
+        if (isFinal) throw interrupted(error, source);
+        report(`Retrying in ${(attempt * RETRY_MS) / 1000} seconds`);
+        await delay(attempt * RETRY_MS, undefined, { signal });
+      }
+    }
+    await file.sync();
+    return `sha256:${hash.digest('hex')}`;
+  } finally {
+    await file.close();
+  }
+}
+
+function isDiskError(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'].includes((error as NodeJS.ErrnoException).code ?? '');
+}
+
+function interrupted(error: unknown, { layer }: LayerSource): unknown {
+  if (error instanceof RefusedError || error instanceof EngineError || isDiskError(error)) return error;
+  return internal(
+    'registry-failed',
+    `the download of layer ${shortDigest(layer.digest)} broke off: unexpected EOF`,
+    {},
+    error,
+  );
+}
+
+function damaged(message: string): EngineError {
+  return internal('registry-content-damaged', message);
+}

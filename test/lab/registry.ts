@@ -1,0 +1,65 @@
+/** A registry in a lab: Debian's docker-registry, on the lab host's loopback. */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Background, Lab } from './lab.ts';
+
+export interface LabRegistry {
+  /** `127.0.0.1:PORT`, the first part of the names of its images. */
+  readonly host: string;
+  /** Its folder, as the test reaches it. */
+  readonly folder: string;
+  /** Where a blob lies, by digest. */
+  blobPath(digest: string): string;
+  log(): string;
+  stop(): Promise<void>;
+}
+
+export const registryUser = { name: 'captain', password: 'harbour' } as const;
+/** The password above, hashed with bcrypt as htpasswd does. */
+const userLine = `${registryUser.name}:$2y$05$abcdefghijklmnopqrstuuZ9hITkhSjgdPh1azpD9e5XbVlHeIfui`;
+
+/** Starts a registry and waits until it answers. @param options.hasUsers whether it asks who somebody is */
+export async function startRegistry(
+  lab: Lab,
+  port: number,
+  options: { readonly hasUsers?: boolean } = {},
+): Promise<LabRegistry> {
+  const folder = join(lab.directory, `registry-${port}`);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder);
+  const users = join(folder, 'htpasswd');
+  writeFileSync(users, `${userLine}\n`);
+  const config = {
+    version: '0.1',
+    log: { level: 'warn' },
+    storage: { filesystem: { rootdirectory: join(folder, 'data') }, delete: { enabled: true } },
+    http: { addr: `127.0.0.1:${port}` },
+    ...(options.hasUsers ? { auth: { htpasswd: { realm: 'lab', path: users } } } : {}),
+  };
+  // YAML reads JSON.
+  writeFileSync(join(folder, 'config.yml'), JSON.stringify(config));
+  const server = lab.background(['docker-registry', 'serve', join(folder, 'config.yml')]);
+  await answers(lab, server, port);
+  return {
+    host: `127.0.0.1:${port}`,
+    folder,
+    blobPath: (digest) => {
+      const hex = digest.slice('sha256:'.length);
+      return join(folder, 'data/docker/registry/v2/blobs/sha256', hex.slice(0, 2), hex, 'data');
+    },
+    log: () => server.output(),
+    stop: () => server.stop(),
+  };
+}
+
+async function answers(lab: Lab, server: Background, port: number): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  for (;;) {
+    const { code } = await lab.run(['curl', '-s', '-o', '/dev/null', `http://127.0.0.1:${port}/v2/`], {
+      allowFailure: true,
+    });
+    if (code === 0) return;
+    if (performance.now() > deadline) throw new Error(`the registry does not answer: ${server.output()}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
