@@ -126,7 +126,9 @@ export class ImageFiles {
     const current = await bootId();
     const doubtful = new Set<string>();
     for (const name of await readdir(folder)) {
-      if ((await readFile(join(folder, name), 'utf8')) !== current) doubtful.add(name);
+      // Gone since the folder was read: it is on the disk now.
+      const boot = await readFile(join(folder, name), 'utf8').catch(() => current);
+      if (boot !== current) doubtful.add(name);
     }
     return doubtful;
   }
