@@ -9,7 +9,7 @@ import { type Blobs, hexOf } from './blobs.ts';
 import { createFile, type StoredLayer } from './layers.ts';
 import { digestOf, formatManifest } from './manifest.ts';
 import { mediaTypes } from './media-types.ts';
-import { runProgram } from './programs.ts';
+import { ProgramError, runProgram } from './programs.ts';
 
 export interface UnpackRequest {
   readonly umoci: string;
@@ -60,12 +60,27 @@ export async function unpackImage(request: UnpackRequest): Promise<string> {
     annotations: { 'org.opencontainers.image.ref.name': 'image' },
   };
   await writeFile(join(layout, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [descriptor] }));
-  const { signal } = request;
-  await runProgram(request.umoci, ['raw', 'unpack', '--image', 'layout:image', 'rootfs'], {
-    cwd: folder,
-    ...(signal ? { signal } : {}),
-  });
+  await runUmoci(request);
   return target;
+}
+
+const ATTEMPTS = 3;
+
+/** Where umoci gives up in the middle of a compressed layer it may crash before it has said why; asked again it says so. */
+async function runUmoci({ umoci, folder, signal }: UnpackRequest): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await runProgram(umoci, ['raw', 'unpack', '--image', 'layout:image', 'rootfs'], {
+        cwd: folder,
+        ...(signal ? { signal } : {}),
+      });
+      return;
+    } catch (error) {
+      const hasCrashed = error instanceof ProgramError && /\.go:\d+ \+0x/.test(error.stderr);
+      if (!hasCrashed || attempt === ATTEMPTS) throw error;
+      await rm(join(folder, 'rootfs'), { recursive: true, force: true });
+    }
+  }
 }
 
 /** Newer compressions are not umoci's. */
