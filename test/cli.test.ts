@@ -83,6 +83,28 @@ test('images, import, tag and rmi', async () => {
   assert.match(await output('rmi mine:1 mine:2'), /Untagged: mine:1[\s\S]*Deleted: sha256:/);
 });
 
+test('volumes: -v, --mount, --tmpfs, --volumes-from, and the commands about them', async () => {
+  assert.equal(await output('volume create --label a=b store'), 'store');
+  await lab.seaway(['run', '--rm', '-v', 'store:/s', image, 'sh', '-c', 'echo kept > /s/file']);
+  const mounted = [
+    '--mount',
+    'type=volume,src=store,dst=/s,readonly',
+    '--tmpfs',
+    '/t:size=64k',
+    '-v',
+    '/own',
+  ];
+  await lab.seaway(['create', '--name', 'holder', ...mounted, image, 'cat', '/s/file']);
+  assert.equal(await output('start -a holder'), 'kept');
+  assert.equal(await output(['run', '--rm', '--volumes-from', 'holder', image, 'cat', '/s/file']), 'kept');
+  assert.match(await output('volume ls'), /^DRIVER\s+VOLUME NAME$/m);
+  assert.equal(await output('volume ls -q --filter label=a'), 'store');
+  assert.match(await output('inspect -f {{.Mountpoint}} store'), /volumes\/store\/_data$/);
+  await lab.seaway('rm -v holder');
+  assert.equal(await output('volume ls -q'), 'store', 'what had no name went with the container');
+  assert.equal(await output('volume prune -af'), 'Deleted Volumes:\nstore\n\nTotal reclaimed space: 5B');
+});
+
 test('network ls and network inspect', async () => {
   assert.match(await output('network ls'), /^NETWORK ID\s+NAME\s+DRIVER\s+SCOPE$/m);
   assert.match(await output('network ls'), /^[0-9a-f]{12}\s+bridge\s+bridge\s+local$/m);

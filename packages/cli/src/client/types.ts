@@ -17,6 +17,7 @@ export interface CreateRequest {
   Entrypoint: string[] | null;
   Labels: Record<string, string>;
   ExposedPorts: Record<string, object>;
+  Volumes: Record<string, object>;
   StopSignal?: string;
   /** Seconds. */
   StopTimeout?: number;
@@ -33,8 +34,56 @@ export interface CreateRequest {
     ReadonlyRootfs: boolean;
     PortBindings: Record<string, PortBinding[]>;
     PublishAllPorts: boolean;
+    Binds: string[];
+    Mounts: MountRequest[];
+    Tmpfs: Record<string, string>;
+    VolumesFrom: string[];
+    VolumeDriver: string;
   };
   NetworkingConfig: { EndpointsConfig: Record<string, object> };
+}
+
+/** What `--mount` asks for. */
+export interface MountRequest {
+  readonly Type: string;
+  readonly Source?: string;
+  readonly Target?: string;
+  readonly ReadOnly?: boolean;
+  readonly Consistency?: string;
+  readonly BindOptions?: {
+    readonly Propagation?: string;
+    readonly NonRecursive?: boolean;
+    readonly CreateMountpoint?: boolean;
+    readonly ReadOnlyNonRecursive?: boolean;
+    readonly ReadOnlyForceRecursive?: boolean;
+  };
+  readonly VolumeOptions?: {
+    readonly NoCopy?: boolean;
+    readonly Labels?: Readonly<Record<string, string>>;
+    readonly Subpath?: string;
+    readonly DriverConfig?: {
+      readonly Name?: string;
+      readonly Options?: Readonly<Record<string, string>>;
+    };
+  };
+  readonly TmpfsOptions?: { readonly SizeBytes?: number; readonly Mode?: number };
+}
+
+export interface VolumeSummary {
+  Name: string;
+  Driver: string;
+  Mountpoint: string;
+  Labels: Record<string, string> | null;
+  Scope: string;
+}
+
+export interface VolumeListAnswer {
+  Volumes: VolumeSummary[] | null;
+}
+
+export interface VolumePruneAnswer {
+  VolumesDeleted: string[] | null;
+  SpaceReclaimed: number;
 }
 
 /** Where the host answers, or shall answer, for a port of a container. */

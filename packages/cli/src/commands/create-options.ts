@@ -1,9 +1,10 @@
 /** The options that `run` and `create` share, and how they become the API's create request. */
 import { isIP } from 'node:net';
 import type { Command } from 'commander';
-import type { CreateRequest } from '../client/types.ts';
+import type { CreateRequest, MountRequest } from '../client/types.ts';
 import { checkEnv, type Environment, readEnv, readTextFile } from './env-options.ts';
-import { addFlag, addList, addValue, parseInteger } from './flags.ts';
+import { addFlag, addList, addParsedList, addValue, parseInteger } from './flags.ts';
+import { checkVolume, parseMount, volumeFields } from './mount-specs.ts';
 import { checkLink } from './network-connect.ts';
 import { checkLabel, readPairs } from './pairs.ts';
 import { parseExpose, parsePublish, portFields } from './port-specs.ts';
@@ -25,6 +26,7 @@ export interface CreateOptions {
   interactive?: boolean;
   label?: string[];
   link?: string[];
+  mount?: MountRequest[];
   name?: string;
   network?: string[];
   publish?: string[];
@@ -33,8 +35,12 @@ export interface CreateOptions {
   rm?: boolean;
   stopSignal?: string;
   stopTimeout?: number;
+  tmpfs?: string[];
   tty?: boolean;
   user?: string;
+  volume?: string[];
+  volumeDriver?: string;
+  volumesFrom?: string[];
   workdir?: string;
 }
 
@@ -57,6 +63,7 @@ export function addCreateOptions(command: Command): void {
   addFlag(command, '-i, --interactive', 'keep stdin open');
   addList(command, '-l, --label <NAME=VALUE>', 'set a label', checkLabel);
   addList(command, '--link <CONTAINER[:ALIAS]>', 'a name by which this container finds another', checkLink);
+  addParsedList(command, '--mount <MOUNT>', 'mount a volume, a path of the host or memory', parseMount);
   command.option('--name <NAME>', 'name of the container');
   addList(
     command,
@@ -75,8 +82,17 @@ export function addCreateOptions(command: Command): void {
   addFlag(command, '--rm', 'remove the container when it has ended');
   command.option('--stop-signal <SIGNAL>', 'signal that stops the container');
   addValue(command, '--stop-timeout <SECONDS>', 'seconds to wait before killing', parseInteger);
+  addList(command, '--tmpfs <PATH[:OPTIONS]>', 'mount memory');
   addFlag(command, '-t, --tty', 'give the container a terminal');
   command.option('-u, --user <USER[:GROUP]>', 'user name or id to run as');
+  addList(
+    command,
+    '-v, --volume <[SOURCE:]PATH[:OPTIONS]>',
+    'mount a volume or a path of the host',
+    checkVolume,
+  );
+  command.option('--volume-driver <DRIVER>', 'driver of new volumes (default: local)');
+  addList(command, '--volumes-from <CONTAINER[:ro]>', 'mount what another container has mounted');
   command.option('-w, --workdir <PATH>', 'working directory');
 }
 
@@ -95,6 +111,7 @@ export function buildCreateRequest(
   const attached = attachedStreams(options);
   const openStdin = options.interactive === true;
   const networks = options.network ?? ['default'];
+  const volumes = volumeFields(options.volume ?? [], options.tmpfs ?? []);
   const ports = portFields(options.publish ?? [], options.expose ?? []);
   return {
     Hostname: options.hostname ?? '',
@@ -114,6 +131,7 @@ export function buildCreateRequest(
     Entrypoint: options.entrypoint === undefined ? null : [options.entrypoint],
     Labels: readPairs(options.label ?? []),
     ExposedPorts: ports.exposed,
+    Volumes: volumes.paths,
     ...(options.stopSignal === undefined ? {} : { StopSignal: options.stopSignal }),
     ...(options.stopTimeout === undefined ? {} : { StopTimeout: options.stopTimeout }),
     HostConfig: {
@@ -129,6 +147,11 @@ export function buildCreateRequest(
       ReadonlyRootfs: options.readOnly === true,
       PortBindings: ports.bindings,
       PublishAllPorts: options.publishAll === true,
+      Binds: volumes.binds,
+      Mounts: options.mount ?? [],
+      Tmpfs: volumes.tmpfs,
+      VolumesFrom: options.volumesFrom ?? [],
+      VolumeDriver: options.volumeDriver ?? '',
     },
     NetworkingConfig: {
       EndpointsConfig: networks.length > 1 ? Object.fromEntries(networks.map((name) => [name, {}])) : {},

@@ -19,10 +19,18 @@ export function addList(
   description: string,
   check: (value: string) => string = (value) => value,
 ): void {
+  addParsedList(command, flags, description, check);
+}
+
+/** The same, with values that `read` turns into what they mean. */
+export function addParsedList<T>(
+  command: Command,
+  flags: string,
+  description: string,
+  read: (value: string) => T,
+): void {
   const option = new Option(flags, description);
-  option.argParser<string[]>((value, previous = []) => {
-    return [...previous, attempt(option, value, check)];
-  });
+  option.argParser<T[]>((value, previous = []) => [...previous, attempt(option, value, read)]);
   command.addOption(option);
 }
 

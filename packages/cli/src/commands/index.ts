@@ -49,6 +49,17 @@ export const commandTable: Readonly<Record<string, CommandEntry>> = {
     summary: 'Show what the firewall is for, its live rules, and whether both agree',
     load: () => import('./firewall-show.ts'),
   },
+  'volume create': { summary: 'Make a volume', load: () => import('./volume-create.ts') },
+  'volume ls': { summary: 'List volumes', load: () => import('./volume-ls.ts') },
+  'volume inspect': {
+    summary: 'Show everything about volumes',
+    load: () => import('./volume-inspect.ts'),
+  },
+  'volume rm': { summary: 'Remove volumes with what is in them', load: () => import('./volume-rm.ts') },
+  'volume prune': {
+    summary: 'Remove volumes without a name that no container has',
+    load: () => import('./volume-prune.ts'),
+  },
   version: { summary: 'Show versions', load: () => import('./version.ts') },
   info: { summary: 'Show the daemon and its machine', load: () => import('./info.ts') },
 };

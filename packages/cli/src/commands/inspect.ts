@@ -1,4 +1,4 @@
-/** `seaway inspect`: everything about containers, images or networks. */
+/** `seaway inspect`: everything about containers, images, networks or volumes. */
 import { CliError } from '../cli-error.ts';
 import { DaemonError } from '../client/daemon-error.ts';
 import { imagePath, segment } from '../client/http-client.ts';
@@ -12,6 +12,7 @@ const paths = {
   container: (name: string) => `/containers/${segment(name)}/json`,
   image: (name: string) => `/images/${imagePath(name)}/json`,
   network: (name: string) => `/networks/${segment(name)}`,
+  volume: (name: string) => `/volumes/${segment(name)}`,
 } as const;
 
 type ObjectType = keyof typeof paths;
@@ -24,11 +25,11 @@ export interface InspectOptions {
 export const spec: CommandSpec<InspectOptions> = {
   name: 'inspect',
   usage: '[OPTIONS] NAME|ID [NAME|ID...]',
-  summary: 'Show everything about containers, images or networks',
+  summary: 'Show everything about containers, images, networks or volumes',
   configure(command) {
     command.argument('<NAME...>', 'names or ids');
     command.option('-f, --format <FORMAT>', 'json, or a template such as {{.State.Pid}}');
-    addValue(command, '--type <TYPE>', 'container, image or network only', parseType);
+    addValue(command, '--type <TYPE>', 'container, image, network or volume only', parseType);
   },
   run(context, names, { format, type }) {
     const types = type === undefined ? (Object.keys(paths) as ObjectType[]) : [type];
@@ -50,5 +51,5 @@ async function findObject(context: Context, name: string, types: readonly Object
 
 function parseType(text: string): ObjectType {
   if (Object.hasOwn(paths, text)) return text as ObjectType;
-  throw new Error('expected container, image or network');
+  throw new Error('expected container, image, network or volume');
 }

@@ -248,7 +248,7 @@ const elsewhere: [argv: string[], exitCode: number, message: RegExp][] = [
   [['rename', 'a'], 1, /missing required argument 'NEW_NAME'/],
   [['logs', '--tail', 'x', 'web'], 125, /expected a number of lines or "all"/],
   [['logs', '--since', 'x', 'web'], 125, /neither a date/],
-  [['inspect', '--type', 'volume', 'x'], 125, /expected container, image or network/],
+  [['inspect', '--type', 'secret', 'x'], 125, /expected container, image, network or volume/],
   [['stop', '-t', 'soon', 'web'], 125, /not a whole number/],
 ];
 
