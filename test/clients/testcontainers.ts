@@ -3,11 +3,20 @@
  * `testcontainers.test.ts` starts it.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { after, describe, test } from 'node:test';
-import { GenericContainer, Network, type StartedTestContainer, Wait } from 'testcontainers';
+import {
+  GenericContainer,
+  getContainerRuntimeClient,
+  Network,
+  type StartedTestContainer,
+  Wait,
+} from 'testcontainers';
+import { encodeTar } from '../lab/tar.ts';
 
 const image = 'busybox:latest';
 const folder = mkdtempSync(join(tmpdir(), 'seaway-testcontainers-'));
@@ -112,6 +121,33 @@ describe('a container', () => {
     assert.deepEqual([stdout, stderr, exitCode], ['good in /tmp\n', 'oops\n', 4]);
   });
 
+  test('is given files before it starts and while it runs, and gives them back', async () => {
+    const source = join(folder, 'page.html');
+    writeFileSync(source, 'from a file\n');
+    await using container = await webServer()
+      .withCopyFilesToContainer([{ source, target: '/www/file.html' }])
+      .withCopyContentToContainer([{ content: 'from a text\n', target: '/www/text.html', mode: 0o640 }])
+      .start();
+    assert.equal(await pageOf(container, 'file.html'), 'from a file\n');
+    assert.equal(await pageOf(container, 'text.html'), 'from a text\n');
+    assert.equal((await container.exec(['stat', '-c', '%a', '/www/text.html'])).output, '640\n');
+
+    await container.copyFilesToContainer([{ source, target: '/www/later.html' }]);
+    await container.copyContentToContainer([{ content: 'later\n', target: '/www/later.txt' }]);
+    await container.copyDirectoriesToContainer([{ source: folder, target: '/www/folder' }]);
+    const archive = encodeTar([
+      { kind: 'file', path: 'archive.txt', data: Buffer.from('from an archive\n') },
+    ]);
+    await container.copyArchiveToContainer(Readable.from([archive]), '/www');
+    assert.equal(await pageOf(container, 'later.html'), 'from a file\n');
+    assert.equal(await pageOf(container, 'later.txt'), 'later\n');
+    assert.equal(await pageOf(container, 'folder/page.html'), 'from a file\n');
+    assert.equal(await pageOf(container, 'archive.txt'), 'from an archive\n');
+
+    const copied = await text(await container.copyArchiveFromContainer('/www/later.txt'));
+    assert.match(copied, /^later\.txt\0[\s\S]*\0later\n\0/);
+  });
+
   test('sees folders of the host, and writes to them', async () => {
     await using container = await new GenericContainer(image)
       .withCommand(['sleep', '600'])
@@ -138,6 +174,18 @@ describe('a container', () => {
       .start();
     assert.match(seen, /line 1\n/);
     await logHas(container, /line \d+/);
+  });
+
+  test('restarts, and is stopped with its files kept', async () => {
+    const container = await webServer().start();
+    await container.exec(['sh', '-c', 'echo kept > /www/kept.txt']);
+    await container.restart({ timeout: 0 });
+    assert.equal(await pageOf(container, 'kept.txt'), 'kept\n');
+    const stopped = await container.stop({ remove: false, timeout: 0 });
+    assert.match(await text(await stopped.copyArchiveFromContainer('/www/kept.txt')), /\0kept\n\0/);
+    assert.equal(stopped.getId(), container.getId());
+    const { container: containers } = await getContainerRuntimeClient();
+    await containers.remove(containers.getById(stopped.getId()));
   });
 
   test('is used again where it was asked for', async () => {
