@@ -198,8 +198,9 @@ class Containers(Story):
             container.remove()
         self.assertEqual(caught.exception.status_code, 409)
         with self.assertRaises(APIError) as caught:
-            self.client.containers.run(IMAGE, "no-such-program", remove=True)
+            self.client.containers.run(IMAGE, "no-such-program", name="unstartable")
         self.assertEqual(caught.exception.status_code, 400)
+        self.client.containers.get("unstartable").remove()
 
 
 class Networks(Story):
