@@ -6,7 +6,6 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { isProcessAlive } from '@seaway/linux';
 import { childrenOf, killTree } from './lab/command.ts';
@@ -14,6 +13,7 @@ import { seawayProgram } from './lab/engine.ts';
 import { processes } from './lab/inventory.ts';
 import { engineUnderTest } from './lab/lab.ts';
 import { eventually, image, inspect, openStory, removeContainers } from './lab/story.ts';
+import { demultiplex, Wire } from './lab/wire.ts';
 
 const lab = await openStory();
 const peer = engineUnderTest === 'dockerd';
@@ -57,29 +57,10 @@ async function inspectExec(id: string): Promise<ExecInspect> {
   return answer.json;
 }
 
-/** A connection on which a request was sent by hand. */
-class Wire {
-  readonly socket: Socket;
-  #received: Buffer = Buffer.alloc(0);
-  readonly ended: Promise<void>;
-
+/** A connection on which an exec is started by hand. */
+class ExecWire extends Wire {
   constructor() {
-    this.socket = connect({ path: lab.engine.socket, allowHalfOpen: true });
-    this.socket.on('data', (data) => {
-      this.#received = Buffer.concat([this.#received, data as Buffer]);
-    });
-    this.ended = new Promise((resolve) => this.socket.once('close', () => resolve()));
-    this.socket.once('end', () => this.socket.end());
-    this.socket.on('error', () => {});
-  }
-
-  get head(): string {
-    return this.#received.toString('latin1').split('\r\n\r\n', 1)[0]!;
-  }
-
-  /** What came after the head. */
-  get body(): string {
-    return this.#received.subarray(this.head.length + 4).toString('latin1');
+    super(lab.engine.socket);
   }
 
   /** Starts an exec; `more` follows the body in the same packet. */
@@ -88,10 +69,6 @@ class Wire {
     this.socket.write(
       startHead(id, options.upgrade ?? true, `Content-Length: ${body.length}`) + body + (options.more ?? ''),
     );
-  }
-
-  async sees(text: string): Promise<void> {
-    await eventually(() => assert.ok(this.body.includes(text), `${this.head}\n${JSON.stringify(this.body)}`));
   }
 }
 
@@ -107,19 +84,6 @@ function startHead(id: string, upgrade: boolean, length: string): string {
 }
 
 const attached = { AttachStdin: true, AttachStdout: true, AttachStderr: true };
-
-/** What Docker's multiplexed streams carry; how it is cut into frames is nobody's business. */
-function demultiplex(bytes: string): { stdout: string; stderr: string } {
-  const streams = { stdout: '', stderr: '' };
-  const data = Buffer.from(bytes, 'latin1');
-  for (let at = 0; at < data.length; ) {
-    const length = data.readUInt32BE(at + 4);
-    const name = data.readUInt32BE(at) === 0x02000000 ? 'stderr' : 'stdout';
-    streams[name] += data.subarray(at + 8, at + 8 + length).toString('latin1');
-    at += 8 + length;
-  }
-  return streams;
-}
 
 describe('docker exec', () => {
   test('shows output and errors, and ends with the exit code', async () => {
@@ -316,7 +280,7 @@ describe('docker exec with a terminal', () => {
       Tty: true,
       Cmd: ['sh', '-c', 'trap "stty size; exit" WINCH; echo ready; while :; do sleep 0.05; done'],
     });
-    const wire = new Wire();
+    const wire = new ExecWire();
     wire.start(id, { tty: true });
     await wire.sees('ready');
     const answer = await lab.api('POST', `/v1.41/exec/${id}/resize?h=11&w=44`);
@@ -342,7 +306,7 @@ describe('over the wire', () => {
     'input may follow the body in one packet; its half-close ends the input, and the output still comes',
     aboutOurs,
     async () => {
-      const wire = new Wire();
+      const wire = new ExecWire();
       wire.start(await createExec(echo), { more: 'early input\n' });
       wire.socket.end();
       await wire.ended;
@@ -353,7 +317,7 @@ describe('over the wire', () => {
 
   test('a body may come in pieces, and in chunks', async () => {
     for (const chunked of [false, true]) {
-      const wire = new Wire();
+      const wire = new ExecWire();
       const id = await createExec(echo);
       const body = JSON.stringify({ Detach: false, Tty: false });
       const whole = chunked ? `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n` : body;
@@ -374,7 +338,7 @@ describe('over the wire', () => {
   });
 
   test('without an upgrade the answer is 200, and carries both directions as well', async () => {
-    const wire = new Wire();
+    const wire = new ExecWire();
     wire.start(await createExec(echo), { upgrade: false });
     await wire.sees('begins');
     assert.match(wire.head, /^HTTP\/1\.1 200 OK\r\nContent-Type: application\/vnd\.docker\.raw-stream/);
@@ -384,7 +348,7 @@ describe('over the wire', () => {
   });
 
   test('with a terminal nothing is framed', async () => {
-    const wire = new Wire();
+    const wire = new ExecWire();
     wire.start(await createExec({ ...attached, Tty: true, Cmd: ['sh', '-c', 'echo out; echo err >&2'] }), {
       tty: true,
     });
@@ -393,14 +357,14 @@ describe('over the wire', () => {
   });
 
   test('only the streams that were asked for are shown', async () => {
-    const wire = new Wire();
+    const wire = new ExecWire();
     wire.start(await createExec({ ...echo, AttachStdin: false, AttachStdout: false }), { more: 'unheard' });
     await wire.ended;
     assert.deepEqual(demultiplex(wire.body), { stdout: '', stderr: 'ends\n' });
   });
 
   test('slow input ends only when all of it was taken', async () => {
-    const wire = new Wire();
+    const wire = new ExecWire();
     wire.start(await createExec({ ...attached, Cmd: ['sh', '-c', 'sleep 0.5; wc -c'] }));
     wire.socket.end('x'.repeat(3_000_000));
     await wire.ended;
@@ -408,7 +372,7 @@ describe('over the wire', () => {
   });
 
   test('a client that vanishes does not stop the command', aboutOurs, async () => {
-    const wire = new Wire();
+    const wire = new ExecWire();
     const id = await createExec({ ...attached, Cmd: ['sh', '-c', 'echo up; sleep 0.5; echo on; exit 4'] });
     wire.start(id);
     await wire.sees('up');
@@ -432,7 +396,7 @@ describe('over the wire', () => {
       privileged: false,
       user: 'www',
     });
-    const wire = new Wire();
+    const wire = new ExecWire();
     wire.start(id);
     await eventually(async () => {
       const { Running, ExitCode, Pid } = await inspectExec(id);
@@ -481,7 +445,7 @@ describe('the container ends', () => {
     const client = exec(['short', 'sh', '-c', 'echo up; touch /tmp/up; sleep 600']);
     const id = await createExec({ AttachStdout: true, Cmd: ['yes'] }, 'short');
     // Nobody reads what this one writes.
-    const wire = new Wire();
+    const wire = new ExecWire();
     wire.start(id);
     wire.socket.pause();
     const unstarted = await createExec({ Cmd: ['true'] }, 'short');
@@ -571,7 +535,7 @@ describe('mistakes', () => {
   });
 
   test('an upgrade that is refused is answered like any other request', aboutOurs, async () => {
-    const wire = new Wire();
+    const wire = new ExecWire();
     wire.start('nope');
     await wire.ended;
     assert.match(wire.head, /^HTTP\/1\.1 404 Not Found\r\n/);
@@ -764,7 +728,7 @@ test('an exec goes on when the daemon is killed, and is unknown to the next one'
     AttachStdout: true,
     Cmd: ['sh', '-c', 'sleep 1; echo survived > /tmp/survived; sleep 600'],
   });
-  const wire = new Wire();
+  const wire = new ExecWire();
   wire.start(id);
   await eventually(async () => assert.ok((await inspectExec(id)).Pid > 0));
   await lab.engine.restart('SIGKILL');

@@ -180,7 +180,10 @@ export async function createApiServer(api: Api): Promise<Server> {
       requestTimeout: 0,
       keepAliveTimeout: 0,
       // Other protocols that clients offer to switch to (h2c) are not ours: such requests are answered as they are.
-      shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === 'tcp',
+      shouldUpgradeCallback: ({ headers, url }) => {
+        const protocol = headers.upgrade?.toLowerCase();
+        return protocol === 'tcp' || (protocol === 'websocket' && /\/attach\/ws(\?|$)/.test(url ?? ''));
+      },
     },
     (request, response) => api.routing(request, response),
   );

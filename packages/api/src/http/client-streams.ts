@@ -1,7 +1,8 @@
 /** The client's side of a process's streams: output in Docker's framing at the client's pace, and its input. */
 import type { Socket } from 'node:net';
 import type { Duplex, Writable } from 'node:stream';
-import { type AttachSession, isHungUp } from '@seaway/engine';
+import { type AttachSession, invalid, isHungUp } from '@seaway/engine';
+import { DetachScanner, parseDetachKeys } from './detach-keys.ts';
 import { encodeFrame } from './frames.ts';
 import type { ApiVersion } from './version.ts';
 
@@ -21,6 +22,16 @@ export function encoding(
       ? 'application/vnd.docker.multiplexed-stream'
       : 'application/vnd.docker.raw-stream',
   };
+}
+
+/**
+ * @param kind how Docker calls the keys where it complains about them
+ * @throws invalid for keys that do not exist
+ */
+export function wantedDetachKeys(text: string, kind: 'detach' | 'escape'): readonly number[] {
+  const keys = parseDetachKeys(text);
+  if (!keys) throw invalid('invalid-detach-keys', `Invalid ${kind} keys (${text}) provided`, { keys: text });
+  return keys;
 }
 
 /** Which of the streams a client wants. */
@@ -45,14 +56,20 @@ export function outputTo(
   };
 }
 
+/** What becomes of the bytes that a client sends. */
+export interface ClientInput {
+  /** Whether they go to the process; else they are read and dropped. */
+  readonly isWanted: boolean;
+  /** What the end of them means: the end of the process's input, or that the client has seen enough. */
+  readonly end: 'ends input' | 'ends client';
+  /** Keys that end the client's stay, where it types at a terminal. */
+  readonly detachKeys?: readonly number[];
+  readonly onDetach?: () => void;
+}
+
 /** Joins a client to a process's input, if it may have that, and takes its leave when it goes away. */
-export function joinClient(
-  client: Duplex,
-  socket: Socket,
-  session: AttachSession,
-  wantsStdin: boolean,
-): void {
-  if (wantsStdin) forwardInput(client, session);
+export function joinClient(client: Duplex, socket: Socket, session: AttachSession, input: ClientInput): void {
+  if (input.isWanted) forwardInput(client, session, input);
   // Listening, and not only reading on, so that what arrives is taken from HTTP.
   else client.on('data', () => {});
   client.once('close', () => void session.close());
@@ -60,13 +77,32 @@ export function joinClient(
   client.once('end', () => destroyOnceHungUp(client, socket));
 }
 
-/** Hands the client's bytes on no faster than the container takes them; its half-close ends the input. */
-function forwardInput(client: NodeJS.ReadableStream, session: AttachSession): void {
-  client.on('data', (data: Buffer) => {
+/** Hands the client's bytes on no faster than the process takes them. */
+function forwardInput(client: Duplex, session: AttachSession, input: ClientInput): void {
+  const scanner = input.detachKeys && new DetachScanner(input.detachKeys);
+  let isDetached = false;
+  client.on('data', (typed: Buffer) => {
+    if (isDetached) return;
+    const { data, isDetached: isLeaving } = scanner?.scan(typed) ?? { data: typed, isDetached: false };
+    isDetached = isLeaving;
     client.pause();
-    void session.write(data).finally(() => client.resume());
+    const written = data.length > 0 ? session.write(data) : Promise.resolve();
+    void written.finally(() => {
+      client.resume();
+      if (isLeaving) leave(client, session, input);
+    });
   });
-  client.once('end', () => void session.endInput());
+  client.once('end', () => {
+    if (isDetached) return;
+    if (input.end === 'ends input') void session.endInput();
+    else void session.close().then(() => client.end());
+  });
+}
+
+/** The client goes, and the process goes on. */
+function leave(client: Duplex, session: AttachSession, { onDetach }: ClientInput): void {
+  onDetach?.();
+  void session.close().then(() => client.end());
 }
 
 const HANG_UP_LOOK_MS = 1000;

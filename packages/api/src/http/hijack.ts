@@ -40,6 +40,18 @@ export function rememberUpgrade(request: object, stream: Duplex, head: Buffer): 
   upgraded.set(request, { stream, head });
 }
 
+/** Takes the connection of an upgrade request away from HTTP; undefined where no upgrade was asked for. */
+export function takeUpgrade(
+  request: FastifyRequest,
+  reply: FastifyReply,
+): { readonly stream: Duplex; readonly head: Buffer } | undefined {
+  const upgrade = upgraded.get(request.raw);
+  if (!upgrade) return undefined;
+  reply.hijack();
+  reply.raw.detachSocket(upgrade.stream as never);
+  return upgrade;
+}
+
 export interface HijackedConnection {
   /** Readable: what the client sends from now on. Writable: straight to the client. */
   readonly stream: Duplex;
@@ -58,19 +70,15 @@ export function hijack(
   reply: FastifyReply,
   contentType: string,
 ): HijackedConnection {
-  const upgrade = upgraded.get(request.raw);
+  const upgrade = takeUpgrade(request, reply);
   reply.hijack();
   const fixed = ['Api-Version', 'Docker-Experimental', 'Ostype', 'Server'].map(
     (name) => `${name}: ${String(reply.getHeader(name))}`,
   );
   const { socket } = request.raw;
   const stream = upgrade?.stream ?? socket;
-  if (upgrade) {
-    reply.raw.detachSocket(upgrade.stream as never);
-    if (upgrade.head.length > 0) stream.unshift(upgrade.head);
-  } else {
-    takeFromParser(socket);
-  }
+  if (!upgrade) takeFromParser(socket);
+  else if (upgrade.head.length > 0) stream.unshift(upgrade.head);
   const status = upgrade ? 'HTTP/1.1 101 UPGRADED' : 'HTTP/1.1 200 OK';
   // Without an upgrade clients are told nothing about framing, in any version.
   const type = upgrade ? contentType : RAW_STREAM;

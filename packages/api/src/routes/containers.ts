@@ -30,7 +30,7 @@ import {
 import type { ApiVersion } from '../http/version.ts';
 import type { RouteApp, RouteContext } from './context.ts';
 import { terminalSize } from './exec.ts';
-import { attachContainer, sendLogs } from './streams.ts';
+import { attachContainer, attachWebSocket, sendLogs } from './streams.ts';
 
 type ById = { Params: { id: string } };
 
@@ -178,6 +178,10 @@ export function containerRoutes(app: RouteApp, { engine }: RouteContext): void {
   });
 
   app.post<ById>('/containers/:id/attach', async (request, reply) => attachContainer(engine, request, reply));
+
+  app.get<ById>('/containers/:id/attach/ws', async (request, reply) =>
+    attachWebSocket(engine, request, reply),
+  );
   app.get<ById>('/containers/:id/logs', async (request, reply) => sendLogs(engine, request, reply));
 }
 

@@ -10,7 +10,7 @@ import {
   startExecBody,
   toDockerExec,
 } from '../docker/exec.ts';
-import { closeOnFailure, encoding, joinClient, outputTo } from '../http/client-streams.ts';
+import { closeOnFailure, encoding, joinClient, outputTo, wantedDetachKeys } from '../http/client-streams.ts';
 import { hijack } from '../http/hijack.ts';
 import { type Query, queryInteger } from '../http/query.ts';
 import type { RouteApp, RouteContext } from './context.ts';
@@ -24,7 +24,9 @@ export function execRoutes(app: RouteApp, { engine }: RouteContext): void {
     '/containers/:id/exec',
     { schema: { body: createExecBody } },
     async (request, reply) => {
-      const { id } = execs.create(request.params.id, fromDockerExec(request.body));
+      const wanted = fromDockerExec(request.body);
+      wantedDetachKeys(wanted.detachKeys, 'escape');
+      const { id } = execs.create(request.params.id, wanted);
       return reply.code(201).send({ Id: id });
     },
   );
@@ -75,15 +77,20 @@ async function startAttached(
   reply: FastifyReply,
   { id, tty, size }: AttachedStart,
 ): Promise<void> {
-  const { attachStdin, attachStdout, attachStderr } = engine.execs.get(id).request;
+  const asked = engine.execs.get(id).request;
   const { encode, contentType } = encoding(tty, request.apiVersion);
   const { stream: client, socket } = hijack(request, reply, contentType);
   client.on('error', () => client.destroy());
   using connection = closeOnFailure(client);
-  const wanted = { stdout: attachStdout, stderr: attachStderr };
+  const wanted = { stdout: asked.attachStdout, stderr: asked.attachStderr };
   const handlers = { onData: outputTo(client, wanted, encode), onEnd: () => client.end() };
   const { session, begun } = engine.execs.start(id, handlers, size);
-  joinClient(client, socket, session, attachStdin);
+  joinClient(client, socket, session, {
+    isWanted: asked.attachStdin,
+    end: 'ends input',
+    ...(asked.tty ? { detachKeys: wantedDetachKeys(asked.detachKeys, 'escape') } : {}),
+    onDetach: () => engine.execs.noteDetached(id),
+  });
   connection.keep();
   try {
     await begun;

@@ -1,8 +1,19 @@
 /** A container's output and input over HTTP: attach and logs, in Docker's framing. */
-import { type AttachSession, type Engine, invalid, messageOf } from '@seaway/engine';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type AttachSession, type ContainerId, type Engine, invalid, messageOf } from '@seaway/engine';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { closeOnFailure, drained, encoding, joinClient, outputTo } from '../http/client-streams.ts';
-import { clientSignal, hijack, openStream } from '../http/hijack.ts';
+import {
+  closeOnFailure,
+  drained,
+  type Encode,
+  encoding,
+  joinClient,
+  outputTo,
+  type WantedStreams,
+  wantedDetachKeys,
+} from '../http/client-streams.ts';
+import { clientSignal, hijack, openStream, takeUpgrade } from '../http/hijack.ts';
 import { type Query, queryFlag, queryText } from '../http/query.ts';
 import { parseTimeNs } from '../http/time.ts';
 
@@ -14,36 +25,96 @@ export async function attachContainer(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
-  const { id } = (request as ByIdRequest).params;
-  const query = request.query as Query;
-  const container = engine.containers.resolve(id);
-  const { tty, openStdin } = container.config;
-  const wanted = { stdout: queryFlag(query, 'stdout'), stderr: queryFlag(query, 'stderr') };
-  const wantsStdin = queryFlag(query, 'stdin') && openStdin;
-  const { encode, contentType } = encoding(tty, request.apiVersion);
+  const wish = attachWish(engine, request);
+  const { encode, contentType } = encoding(wish.tty, request.apiVersion);
+  const { stream, socket } = hijack(request, reply, contentType);
+  await serveClient(engine, wish, stream, socket, encode);
+}
 
-  const { stream: client, socket } = hijack(request, reply, contentType);
+/** GET /containers/ID/attach/ws: the same over a WebSocket, whose messages hold bytes of the streams, never framed. */
+export async function attachWebSocket(
+  engine: Engine,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  const wish = attachWish(engine, request);
+  const { createWebSocketStream, WebSocketServer } = await import('ws');
+  const upgrade = takeUpgrade(request, reply);
+  if (!upgrade) throw invalid('no-websocket', 'not websocket protocol');
+  const server = new WebSocketServer({ noServer: true, clientTracking: false });
+  server.handleUpgrade(request.raw, upgrade.stream, upgrade.head, (webSocket) => {
+    const client = createWebSocketStream(webSocket);
+    void serveClient(engine, wish, client, request.raw.socket, (_stream, data) => data);
+  });
+}
+
+/** What a client wants of a container's streams. */
+interface AttachWish extends WantedStreams {
+  readonly id: ContainerId;
+  readonly tty: boolean;
+  readonly stdin: boolean;
+  /** Whether the container's input ends with the client's. */
+  readonly endsInput: boolean;
+  /** Whether to show what was written before. */
+  readonly logs: boolean;
+  /** Whether to stay. */
+  readonly stream: boolean;
+  readonly detachKeys: readonly number[];
+}
+
+/** @throws notFound, and invalid for keys that do not exist */
+function attachWish(engine: Engine, request: FastifyRequest): AttachWish {
+  const query = request.query as Query;
+  const { id, config } = engine.containers.resolve((request as ByIdRequest).params.id);
+  const { tty, openStdin, stdinOnce } = config;
+  return {
+    id,
+    tty,
+    stdin: queryFlag(query, 'stdin') && openStdin,
+    endsInput: stdinOnce && !tty,
+    stdout: queryFlag(query, 'stdout'),
+    stderr: queryFlag(query, 'stderr'),
+    logs: queryFlag(query, 'logs'),
+    stream: queryFlag(query, 'stream'),
+    detachKeys: wantedDetachKeys(queryText(query, 'detachKeys') ?? '', 'detach'),
+  };
+}
+
+async function serveClient(
+  engine: Engine,
+  wish: AttachWish,
+  client: Duplex,
+  socket: Socket,
+  encode: Encode,
+): Promise<void> {
+  const { containers } = engine;
   client.on('error', () => client.destroy());
   using connection = closeOnFailure(client);
-  const write = outputTo(client, wanted, encode);
-  if (queryFlag(query, 'logs')) {
-    for await (const { stream, data } of engine.containers.logs(container.id, wanted))
+  const write = outputTo(client, wish, encode);
+  if (wish.logs) {
+    const { stdout, stderr } = wish;
+    for await (const { stream, data } of containers.logs(wish.id, { stdout, stderr }))
       await write(stream, data);
   }
   connection.keep();
-  if (!queryFlag(query, 'stream')) {
+  if (!wish.stream) {
     client.end();
     return;
   }
   const session = attachOrTell(() =>
-    engine.containers.attach(container.id, { onData: write, onEnd: () => client.end() }),
+    containers.attach(wish.id, { onData: write, onEnd: () => client.end() }),
   );
   if (typeof session === 'string') {
     // The connection speaks HTTP no more: the reason goes where the container's own complaints go.
     client.end(encode('stderr', Buffer.from(`${session}\n`)));
     return;
   }
-  joinClient(client, socket, session, wantsStdin);
+  joinClient(client, socket, session, {
+    isWanted: wish.stdin,
+    end: wish.endsInput ? 'ends input' : 'ends client',
+    ...(wish.tty ? { detachKeys: wish.detachKeys } : {}),
+    onDetach: () => containers.noteDetached(wish.id),
+  });
 }
 
 /** The session, or why there is none. */

@@ -7,7 +7,6 @@ type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
 export const unsupportedEndpoints: readonly (readonly [method: Method, path: string, hint?: string])[] = [
   ['GET', '/containers/{id}/top'],
   ['GET', '/containers/{id}/stats'],
-  ['GET', '/containers/{id}/attach/ws'],
   ['POST', '/containers/{id}/update'],
   ['POST', '/containers/prune'],
   ['POST', '/build', 'build the image elsewhere, and "docker load" it'],

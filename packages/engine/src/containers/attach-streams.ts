@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { ContainerId } from '../base/ids.ts';
 import { Attachment } from '../runtime/attachment.ts';
 import type { OutputHandlers, ProcessStreams } from '../runtime/process-streams.ts';
+import { StalledClients } from './stalled-clients.ts';
 
 /** One attached client. */
 export class AttachSession {
@@ -67,6 +68,12 @@ export class AttachSession {
     this.#stalled.clear();
   }
 
+  /** Sends the client away: others wait for it. */
+  dismiss(): void {
+    this.end();
+    void this.#streams?.close();
+  }
+
   /** The container ended or will never start: tells the client. */
   end(): void {
     if (this.#ended) return;
@@ -91,17 +98,41 @@ export class AttachSession {
 export class AttachStreams {
   /** Every session that has not ended, connected or waiting. */
   readonly #sessions = new Map<ContainerId, Set<AttachSession>>();
+  readonly #stalled = new StalledClients();
+  readonly #isEnding: (id: ContainerId) => boolean;
+
+  /** @param isEnding whether a container's first process has ended or is about to */
+  constructor(isEnding: (id: ContainerId) => boolean) {
+    this.#isEnding = isEnding;
+  }
 
   /**
    * @param bundle the container's folder when it runs already, undefined when it has yet to start
    * @throws LinuxError when nobody listens there
    */
   attach(id: ContainerId, bundle: string | undefined, handlers: OutputHandlers): AttachSession {
-    const session = new AttachSession(handlers, (ended) => this.#forget(id, ended));
+    const session = new AttachSession(
+      {
+        onData: (stream, data) => {
+          const taken = handlers.onData(stream, data);
+          if (taken) this.#watch(id, session, taken);
+          return taken;
+        },
+        onEnd: () => handlers.onEnd(),
+      },
+      (ended) => this.#forget(id, ended),
+    );
     if (bundle !== undefined) session.connect(attachTo(bundle));
     const sessions = this.#sessions.get(id) ?? new Set();
     this.#sessions.set(id, sessions.add(session));
     return session;
+  }
+
+  #watch(id: ContainerId, session: AttachSession, taken: Promise<void>): void {
+    this.#stalled.watch(session, taken, {
+      isEnding: () => this.#isEnding(id),
+      hasCompany: () => this.#of(id).length > 1,
+    });
   }
 
   #forget(id: ContainerId, session: AttachSession): void {

@@ -283,6 +283,11 @@ export class Containers {
     }
   }
 
+  /** A client typed the keys that leave a container running. */
+  noteDetached(reference: string): void {
+    emitContainerEvent(this.#parts.events, 'detach', this.resolve(reference));
+  }
+
   /** What the container wrote, from its log. @param follow stays until the container ends or the signal says so */
   logs(
     reference: string,

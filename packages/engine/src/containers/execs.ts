@@ -1,7 +1,6 @@
 /** Further processes in running containers: made, started with a client at their streams or without, asked about. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isProcessEnding } from '@seaway/linux';
 import { conflict, messageOf, notFound } from '../base/errors.ts';
 import { type ContainerId, type ExecId, newId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
@@ -14,6 +13,7 @@ import { execProcess } from '../runtime/spec/exec-process.ts';
 import type { OciProcess, OciSpec } from '../runtime/spec/oci-types.ts';
 import { AttachSession, attachTo } from './attach-streams.ts';
 import { emitContainerEvent } from './container-events.ts';
+import { isEnding } from './container-process.ts';
 import { checkCanExec } from './container-state.ts';
 import {
   checkExecRequest,
@@ -28,6 +28,7 @@ import type { Launcher } from './launcher.ts';
 import type { Links } from './links.ts';
 import type { ContainerRegistry } from './registry.ts';
 import { findIdentity, grantableCapabilities } from './spec-input.ts';
+import { StalledClients } from './stalled-clients.ts';
 
 export interface ExecsParts {
   readonly registry: ContainerRegistry;
@@ -40,8 +41,6 @@ export interface ExecsParts {
 
 /** How long conmon may take to tell of the end of a process whose container is gone. */
 const END_PATIENCE_MS = 2_000;
-/** How often the container of a client that does not read is looked at. */
-const ENDING_LOOK_MS = 200;
 /** Exit code of a process that was killed, and of one whose end nobody saw. */
 const KILLED_EXIT_CODE = 137;
 const UNKNOWN_EXIT_CODE = 255;
@@ -66,8 +65,7 @@ export class Execs {
   readonly #parts: ExecsParts;
   readonly #records = new Map<ExecId, ExecRecord>();
   readonly #runs = new Map<ExecId, Run>();
-  /** Those whose clients have not taken what they got. */
-  readonly #watched = new Set<AttachSession>();
+  readonly #stalled = new StalledClients();
   readonly #unsubscribe: () => void;
 
   constructor(parts: ExecsParts) {
@@ -153,11 +151,13 @@ export class Execs {
   start(id: string, handlers: OutputHandlers, size?: TerminalSize): StartedExec {
     const exec = this.checkStart(id);
     const exited = Promise.withResolvers<void>();
+    const questions = { isEnding: () => this.#isContainerEnding(exec.containerId), hasCompany: () => false };
     const session = new AttachSession(
       {
         onData: (stream, data) => {
           const taken = handlers.onData(stream, data);
-          if (taken) this.#watchOver(exec, session, taken);
+          // The kernel wants the process waited for, by conmon, before the container's killed first one can be gone.
+          if (taken) this.#stalled.watch(session, taken, questions);
           return taken;
         },
         // conmon tells the exit code before it hangs up, but the two ways here are not equally fast.
@@ -166,24 +166,6 @@ export class Execs {
       () => {},
     );
     return { session, begun: this.#run(exec, session, { size, isAttached: true, onExit: exited.resolve }) };
-  }
-
-  /**
-   * While a client does not take its output, conmon waits for it, and for nothing else: not for the process, which the
-   * kernel wants waited for before it lets the container's first process, that was killed, be gone.
-   */
-  #watchOver({ containerId }: ExecRecord, session: AttachSession, taken: Promise<void>): void {
-    if (this.#watched.has(session)) return;
-    this.#watched.add(session);
-    const timer = setInterval(() => {
-      const pid = this.#parts.registry.find(containerId)?.state.pid ?? 0;
-      if (isProcessEnding(pid)) session.release();
-    }, ENDING_LOOK_MS).unref();
-    const stop = () => {
-      clearInterval(timer);
-      this.#watched.delete(session);
-    };
-    taken.then(stop, stop);
   }
 
   /**
@@ -266,6 +248,11 @@ export class Execs {
     });
   }
 
+  #isContainerEnding(id: ContainerId): boolean {
+    const container = this.#parts.registry.find(id);
+    return container === undefined || isEnding(container);
+  }
+
   #isUp(id: ContainerId): boolean {
     const container = this.#parts.registry.find(id);
     return container !== undefined && isRunning(container);
@@ -293,6 +280,12 @@ export class Execs {
         void session.close();
       }
     }, END_PATIENCE_MS).unref();
+  }
+
+  /** A client typed the keys that leave an exec running. */
+  noteDetached(id: string): void {
+    const exec = this.get(id);
+    this.#emit(this.#parts.registry.get(exec.containerId), 'exec_detach', exec.id);
   }
 
   /**

@@ -21,7 +21,7 @@ import type { Runtime } from '../runtime/runtime.ts';
 import type { ContainerMounts } from '../volumes/container-mounts.ts';
 import { AttachStreams } from './attach-streams.ts';
 import { emitContainerEvent, emitNetworkEvent } from './container-events.ts';
-import { isStillAlive } from './container-process.ts';
+import { isEnding, isStillAlive } from './container-process.ts';
 import type { Launcher } from './launcher.ts';
 import type { Links } from './links.ts';
 import type { Networking } from './networking.ts';
@@ -57,7 +57,7 @@ const UNKNOWN_EXIT_CODE = 255;
 
 export class Lifecycle {
   readonly waiters = new Waiters();
-  readonly attachStreams = new AttachStreams();
+  readonly attachStreams: AttachStreams;
   readonly #parts: LifecycleParts;
   readonly #locks = new KeyedLock();
   readonly #restarts = new Restarts((id) => this.#startAgain(id));
@@ -68,6 +68,10 @@ export class Lifecycle {
 
   constructor(parts: LifecycleParts) {
     this.#parts = parts;
+    this.attachStreams = new AttachStreams((id) => {
+      const container = parts.registry.find(id);
+      return container === undefined || isEnding(container);
+    });
   }
 
   /** Finds out what became of each container while no daemon was there, and from then on sees their ends. */
