@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { internal, messageOf, unavailable } from './base/errors.ts';
 import { type Log, silentLog } from './base/log.ts';
 import { UndoStack } from './base/undo-stack.ts';
+import { Commits } from './containers/commits.ts';
 import { ContainerFiles } from './containers/container-files.ts';
 import { Containers } from './containers/containers.ts';
 import { Execs } from './containers/execs.ts';
@@ -100,6 +101,7 @@ export class Engine implements AsyncDisposable {
   readonly containers: Containers;
   readonly execs: Execs;
   readonly files: ContainerFiles;
+  readonly commits: Commits;
   readonly images: ImageStore;
   readonly volumes: Volumes;
   readonly events: Events;
@@ -116,6 +118,7 @@ export class Engine implements AsyncDisposable {
       | 'containers'
       | 'execs'
       | 'files'
+      | 'commits'
       | 'images'
       | 'volumes'
       | 'events'
@@ -129,6 +132,7 @@ export class Engine implements AsyncDisposable {
     this.containers = parts.containers;
     this.execs = parts.execs;
     this.files = parts.files;
+    this.commits = parts.commits;
     this.images = parts.images;
     this.volumes = parts.volumes;
     this.events = parts.events;
@@ -236,10 +240,12 @@ export class Engine implements AsyncDisposable {
     undo.add('let go of execs', () => execs.close());
     const files = new ContainerFiles({ registry, launcher, lifecycle, mounts, images, events });
     undo.add('let go of files', () => files.close());
+    const commits = new Commits({ registry, files, images, pausing, events });
     await publishing.restore();
     await mounts.restore();
     await lifecycle.restore();
     await pausing.restore();
+    await commits.restore();
     await mounts.sweep();
     await links.restore();
     await sandboxes.sweep();
@@ -253,7 +259,7 @@ export class Engine implements AsyncDisposable {
     void lifecycle.startWaiting();
     const firewallReport = () => reportFirewall({ networks, publishing });
     const parts = {
-      ...{ options, id, networks, containers, execs, files, images, volumes, events },
+      ...{ options, id, networks, containers, execs, files, commits, images, volumes, events },
       firewallReport,
     };
     return new Engine(parts, async () => {

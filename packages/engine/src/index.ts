@@ -19,7 +19,14 @@ export {
 export { type ContainerId, type ExecId, type ImageId, type NetworkId, shortId } from './base/ids.ts';
 export { type Log, silentLog } from './base/log.ts';
 export type { AttachSession } from './containers/attach-streams.ts';
-export type { ContainerFiles, FileChange, OutgoingArchive, PathStat } from './containers/container-files.ts';
+export type { CommitRequest, Commits } from './containers/commits.ts';
+export type {
+  ContainerFiles,
+  ContainerSize,
+  FileChange,
+  OutgoingArchive,
+  PathStat,
+} from './containers/container-files.ts';
 export { type ContainerOptions, containerRequest } from './containers/container-request.ts';
 export type { Containers, WaitCondition } from './containers/containers.ts';
 export { diskUsageBytes } from './containers/disk-usage.ts';
@@ -38,6 +45,7 @@ export { ImageStore } from './images/image-store.ts';
 export type { Platform } from './images/manifest.ts';
 export type { TransferProgress } from './images/progress.ts';
 export type { RegistryAuth } from './images/registry/session.ts';
+export { layersSizeBytes, sharedSizes } from './images/shared-size.ts';
 export { defaultSubnetPools, parseSubnetPool, type SubnetPool } from './ipam/subnet-pools.ts';
 export {
   type ContainerConfig,

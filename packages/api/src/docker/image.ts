@@ -82,7 +82,7 @@ function toDockerImageConfig(config: ImageConfig, version: ApiVersion) {
     ...(config.stopSignal ? { StopSignal: config.stopSignal } : {}),
     ...(config.shell ? { Shell: config.shell } : {}),
     ...(config.healthcheck ? { Healthcheck: config.healthcheck } : {}),
-    OnBuild: null,
+    OnBuild: config.onBuild ?? null,
   };
   if (version >= IMAGE_CONFIG_ALONE_SINCE) return own;
   return {

@@ -13,6 +13,7 @@ import type { FastifyRequest } from 'fastify';
 import { toDockerInspect, toDockerSummary } from '../docker/container.ts';
 import { fromDockerCreate } from '../docker/create-container.ts';
 import { type CreateContainerBody, createContainerBody } from '../docker/create-container-body.ts';
+import { toDockerSizes } from '../docker/disk-usage.ts';
 import { hasMount } from '../docker/mount-points.ts';
 import { formatPlatform, isOfPlatform, parsePlatform } from '../docker/platform.ts';
 import { clientSignal, openStream } from '../http/hijack.ts';
@@ -94,16 +95,23 @@ export function containerRoutes(app: RouteApp, { engine }: RouteContext): void {
       (container) =>
         (showAll || isActive(container)) && isBetween(container) && isListed(engine, container, filters),
     );
-    return wanted
-      .slice(0, limit > 0 ? limit : undefined)
-      .map((container) =>
-        toDockerSummary(engine, container, linkNames.get(container.id) ?? [], request.apiVersion),
-      );
+    const summaries = [];
+    for (const container of wanted.slice(0, limit > 0 ? limit : undefined)) {
+      summaries.push({
+        ...toDockerSummary(engine, container, linkNames.get(container.id) ?? [], request.apiVersion),
+        ...(queryFlag(query, 'size') ? await toDockerSizes(engine, container) : {}),
+      });
+    }
+    return summaries;
   });
 
-  app.get<ById>('/containers/:id/json', async (request) =>
-    toDockerInspect(engine, containers.resolve(request.params.id), request.apiVersion),
-  );
+  app.get<ById>('/containers/:id/json', async (request) => {
+    const container = containers.resolve(request.params.id);
+    const shown = toDockerInspect(engine, container, request.apiVersion);
+    if (!queryFlag(request.query as Query, 'size')) return shown;
+    const { writtenBytes, totalBytes } = await engine.files.size(container);
+    return { ...shown, SizeRw: writtenBytes, SizeRootFs: totalBytes };
+  });
 
   app.post<ById>('/containers/:id/start', async (request, reply) => {
     if (Object.keys(request.body ?? {}).length > 0) {

@@ -1,7 +1,9 @@
-/** The endpoints about the files of containers: copying, comparing, exporting. */
+/** The endpoints about the files of containers: copying, comparing, exporting, images of them, and the room they take. */
 import { pipeline } from 'node:stream/promises';
 import { invalid, type OutgoingArchive } from '@seaway/engine';
 import type { FastifyReply } from 'fastify';
+import { type CommitBody, commitBody, fromDockerCommit } from '../docker/commit.ts';
+import { toDockerDiskUsage, usageTypes } from '../docker/disk-usage.ts';
 import { toDockerChanges, toDockerPathStat } from '../docker/path-stat.ts';
 import { openStream } from '../http/hijack.ts';
 import { type Query, queryFlag, queryText } from '../http/query.ts';
@@ -43,6 +45,25 @@ export function fileRoutes(app: RouteApp, { engine }: RouteContext): void {
   app.get<ById>('/containers/:id/changes', async (request) =>
     toDockerChanges(await files.changes(request.params.id)),
   );
+
+  app.get('/system/df', async (request) => {
+    const wanted = [(request.query as Query).type ?? []].flat();
+    return await toDockerDiskUsage(engine, usageTypes(wanted), request.apiVersion);
+  });
+
+  app.post<{ Body: CommitBody }>('/commit', { schema: { body: commitBody } }, async (request, reply) => {
+    const query = request.query as Query;
+    const image = await engine.commits.commit(queryText(query, 'container') ?? '', {
+      repository: queryText(query, 'repo') ?? '',
+      tag: queryText(query, 'tag') ?? '',
+      author: queryText(query, 'author') ?? '',
+      comment: queryText(query, 'comment') ?? '',
+      changes: queryLines(query, 'changes'),
+      config: fromDockerCommit(request.body),
+      pause: !queryText(query, 'pause') || queryFlag(query, 'pause'),
+    });
+    return reply.code(201).send({ Id: image.id });
+  });
 }
 
 /** @throws invalid when the query has none */
@@ -64,4 +85,12 @@ async function sendArchive({ content }: OutgoingArchive, reply: FastifyReply, ty
     out.destroy();
     reply.log.debug(error);
   }
+}
+
+/** Given several times, or as several lines. */
+function queryLines(query: Query, name: string): string[] {
+  return [query[name] ?? []]
+    .flat()
+    .flatMap((text) => text.split('\n'))
+    .filter((line) => line.trim() !== '');
 }

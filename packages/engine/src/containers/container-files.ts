@@ -13,6 +13,7 @@ import { type ContainerRecord, isRunning } from '../model/container.ts';
 import type { OciMount } from '../runtime/spec/oci-spec.ts';
 import type { ContainerMounts } from '../volumes/container-mounts.ts';
 import { emitContainerEvent } from './container-events.ts';
+import { diskUsageBytes } from './disk-usage.ts';
 import type { Launcher } from './launcher.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { ContainerRegistry } from './registry.ts';
@@ -33,6 +34,11 @@ export interface ContainerFilesParts {
 export interface OutgoingArchive extends AsyncDisposable {
   /** Tar, not compressed. Throws where the archive cannot be finished. */
   readonly content: Bytes;
+}
+
+export interface ContainerSize {
+  readonly writtenBytes: number;
+  readonly totalBytes: number;
 }
 
 export interface WriteOptions extends Pick<UnpackOptions, 'noOverwriteDirNonDir'> {
@@ -106,6 +112,13 @@ export class ContainerFiles {
     const session = await this.#compare(reference, { kind: 'diff' });
     await session.begunOrEnd();
     return { content: session.content(), [Symbol.asyncDispose]: () => session.end() };
+  }
+
+  /** How much room a container takes: what it has written, and that with its image. */
+  async size({ id, imageId }: ContainerRecord): Promise<ContainerSize> {
+    const { launcher, images } = this.#parts;
+    const writtenBytes = await diskUsageBytes(launcher.rootfs.upper(id));
+    return { writtenBytes, totalBytes: writtenBytes + (images.get(imageId)?.sizeBytes ?? 0) };
   }
 
   /** Ends all that is under way. */

@@ -1,9 +1,10 @@
 /**
- * `docker import --change`: Dockerfile instructions applied to an image's configuration. Pure.
+ * `docker import --change` and `docker commit --change`: Dockerfile instructions applied to an image's configuration. Pure.
  * Only instructions that change the configuration; the syntax is that of the Dockerfile reference.
  */
 import { invalid } from '../base/errors.ts';
 import type { ImageConfig } from '../model/image.ts';
+import { parseHealthcheck } from './healthcheck-change.ts';
 
 /** The configuration of an image that says nothing. */
 export function emptyImageConfig(): ImageConfig {
@@ -37,10 +38,12 @@ const instructions: Readonly<Record<string, Instruction>> = {
     ...config,
     exposedPorts: union(config.exposedPorts, parseList('EXPOSE', text, config).flatMap(parsePort)),
   }),
+  HEALTHCHECK: (config, text) => ({ ...config, healthcheck: parseHealthcheck(text) }),
   LABEL: (config, text) => ({
     ...config,
     labels: { ...config.labels, ...Object.fromEntries(parsePairs('LABEL', text, config)) },
   }),
+  ONBUILD: (config, text) => ({ ...config, onBuild: [...(config.onBuild ?? []), parseTrigger(text)] }),
   STOPSIGNAL: (config, text) => ({ ...config, stopSignal: one('STOPSIGNAL', text, config) }),
   USER: (config, text) => ({ ...config, user: one('USER', text, config) }),
   VOLUME: (config, text) => ({
@@ -109,6 +112,17 @@ function parseList(instruction: string, text: string, config: ImageConfig): stri
 function one(instruction: string, text: string, config: ImageConfig): string {
   if (text === '') throw badChange(text, `${instruction} requires exactly one argument`);
   return splitWords(text, config, { keepBlanks: true }).join('');
+}
+
+/** An instruction that a build runs which begins with this image. */
+function parseTrigger(text: string): string {
+  const word = /^\S*/.exec(text)![0].toUpperCase();
+  if (word === '') throw badChange(text, 'ONBUILD requires at least one argument');
+  if (word === 'ONBUILD') throw badChange(text, "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
+  if (word === 'MAINTAINER' || word === 'FROM') {
+    throw badChange(text, `${word} isn't allowed as an ONBUILD trigger`);
+  }
+  return text;
 }
 
 const MAX_PORT = 65535;

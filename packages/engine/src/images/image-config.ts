@@ -90,6 +90,7 @@ export function formatImageConfig(image: NewImageConfig): Buffer {
       ...(config.stopSignal ? { StopSignal: config.stopSignal } : {}),
       ...(config.shell ? { Shell: config.shell } : {}),
       ...(config.healthcheck ? { Healthcheck: config.healthcheck } : {}),
+      ...(config.onBuild ? { OnBuild: config.onBuild } : {}),
     },
     created: createdAt,
     history: [...(image.history ?? []).map(formatHistory), step],
@@ -125,6 +126,7 @@ function parseConfig(config: Record<string, unknown>): ImageConfig {
     stopSignal: text(config.StopSignal) || null,
     shell: strings(config.Shell) ?? null,
     ...(config.Healthcheck ? { healthcheck: config.Healthcheck } : {}),
+    ...(strings(config.OnBuild)?.length ? { onBuild: strings(config.OnBuild)! } : {}),
   };
 }
 

@@ -199,6 +199,8 @@ export interface ContainerRecord {
   readonly restartCount?: number;
   /** A user had it end and has not started it since; recorded before it is told to. @default false */
   readonly stoppedByUser?: boolean;
+  /** While an image is made of it: it was paused for that alone, and goes on at the next start of the daemon. */
+  readonly pausedForCommit?: boolean | undefined;
   /** Set as soon as removal begins, so that a crash in the middle is finished at the next start. */
   readonly removing?: boolean;
   /** With `removing`: whether the volumes of its own go too. */

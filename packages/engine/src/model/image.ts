@@ -22,6 +22,8 @@ export interface ImageConfig {
   shell: string[] | null;
   /** Docker's health check object as it stands in the configuration. */
   healthcheck?: unknown;
+  /** Instructions for builds from this image. @default none */
+  onBuild?: string[];
 }
 
 /** One line of `docker history`. */
