@@ -10,6 +10,7 @@ import { Commits } from './containers/commits.ts';
 import { ContainerFiles } from './containers/container-files.ts';
 import { Containers } from './containers/containers.ts';
 import { Execs } from './containers/execs.ts';
+import { HealthChecks } from './containers/health-checks.ts';
 import { Launcher } from './containers/launcher.ts';
 import { Lifecycle } from './containers/lifecycle.ts';
 import { Links } from './containers/links.ts';
@@ -238,6 +239,8 @@ export class Engine implements AsyncDisposable {
     const containers = new Containers({ ...shared, lifecycle, membership, names, pausing, stopping });
     const execs = new Execs({ registry, launcher, links, runtime, events, log });
     undo.add('let go of execs', () => execs.close());
+    const healthChecks = new HealthChecks({ registry, execs, images, events, log });
+    undo.add('end health checks', () => healthChecks.close());
     const files = new ContainerFiles({ registry, launcher, lifecycle, mounts, images, events });
     undo.add('let go of files', () => files.close());
     const commits = new Commits({ registry, files, images, pausing, events });
@@ -256,6 +259,7 @@ export class Engine implements AsyncDisposable {
     void keeper.prepare();
     await networks.removeUnclaimedLinks();
     undo.keep();
+    healthChecks.restore();
     void lifecycle.startWaiting();
     const firewallReport = () => reportFirewall({ networks, publishing });
     const parts = {

@@ -63,6 +63,7 @@ export {
 export { checkContainerName, findConflict, parseExtraHost } from './model/create-rules.ts';
 export { interfaceSysctlsOption } from './model/endpoint-options.ts';
 export { gatewayOf, interfaceAddresses } from './model/gateways.ts';
+export { type Health, type HealthCheck, healthCheckFrom } from './model/health.ts';
 export type { ImageConfig, ImageHistoryEntry, ImageRecord } from './model/image.ts';
 export type { DeviceMapping, DeviceRequest, IsolationOptions, LogSettings } from './model/isolation.ts';
 export {

@@ -8,6 +8,7 @@ import {
   type Engine,
   effectiveHostname,
   gatewayOf,
+  type Health,
   type HostConfig,
   interfaceAddresses,
   isActive,
@@ -20,6 +21,7 @@ import {
   shortId,
 } from '@seaway/engine';
 import type { ApiVersion } from '../http/version.ts';
+import { toDockerHealth, toDockerHealthCheck } from './health.ts';
 import { toDockerIsolation } from './isolation-options.ts';
 import { toDockerLogConfig } from './log-config.ts';
 import { toDockerMounts } from './mount-points.ts';
@@ -32,7 +34,7 @@ export function statusText({ state }: ContainerRecord, nowMs: number): string {
     case 'created':
       return 'Created';
     case 'running':
-      return `Up ${humanDuration(nowMs - Date.parse(state.startedAt))}`;
+      return `Up ${humanDuration(nowMs - Date.parse(state.startedAt))}${healthText(state.health)}`;
     case 'paused':
       return `Up ${humanDuration(nowMs - Date.parse(state.startedAt))} (Paused)`;
     case 'restarting':
@@ -42,6 +44,11 @@ export function statusText({ state }: ContainerRecord, nowMs: number): string {
     case 'dead':
       return 'Dead';
   }
+}
+
+function healthText(health: Health | undefined): string {
+  if (!health) return '';
+  return health.status === 'starting' ? ' (health: starting)' : ` (${health.status})`;
 }
 
 /** A duration in Docker's rough words. */
@@ -128,6 +135,7 @@ export function toDockerInspect(engine: Engine, container: ContainerRecord, vers
       Error: state.error,
       StartedAt: state.startedAt,
       FinishedAt: state.finishedAt,
+      ...(state.health ? { Health: toDockerHealth(state.health) } : {}),
     },
     Image: container.imageId,
     ResolvConfPath: hasStarted ? files.resolvConfPath : '',
@@ -172,6 +180,7 @@ export function toDockerInspect(engine: Engine, container: ContainerRecord, vers
       ...(version < FLAT_FIELDS_UNTIL ? toDockerMacAddress(container) : {}),
       Labels: config.labels,
       StopSignal: config.stopSignal,
+      ...(config.healthCheck ? { Healthcheck: toDockerHealthCheck(config.healthCheck) } : {}),
       ...(config.stopTimeoutSeconds === undefined ? {} : { StopTimeout: config.stopTimeoutSeconds }),
     },
     NetworkSettings: toDockerNetworkSettings(engine, container, version),

@@ -130,7 +130,17 @@ export const createContainerBody = {
     NetworkDisabled: flag,
     StopSignal: text,
     StopTimeout: integer,
-    Healthcheck: { type: ['object', 'null'], properties: { Test: texts } },
+    Healthcheck: {
+      type: ['object', 'null'],
+      properties: {
+        Test: texts,
+        Interval: integer,
+        Timeout: integer,
+        StartPeriod: integer,
+        StartInterval: integer,
+        Retries: integer,
+      },
+    },
     HostConfig: hostConfig,
     NetworkingConfig: {
       type: ['object', 'null'],

@@ -531,7 +531,6 @@ describe('MAC addresses', () => {
 
 /** For each refused field a request that asks for it, and what the error calls it. */
 const asking: Readonly<Record<string, readonly [body: CreateContainerBody, what: string]>> = {
-  Healthcheck: [{ Healthcheck: { Test: ['CMD', 'true'] } }, 'a health check'],
   'NetworkingConfig.EndpointsConfig.IPAMConfig.LinkLocalIPs': [
     { NetworkingConfig: { EndpointsConfig: { default: { IPAMConfig: { LinkLocalIPs: ['169.254.0.9'] } } } } },
     'a link-local address',

@@ -24,6 +24,7 @@ import type { ApiVersion } from '../http/version.ts';
 import type { CreateContainerBody, DockerHostConfig } from './create-container-body.ts';
 import { parseMounts } from './create-mounts.ts';
 import { fromDockerEndpoint } from './endpoint-settings.ts';
+import { parseHealthCheck } from './health.ts';
 import { moveInterfaceSysctls } from './interface-sysctls.ts';
 import { parseIsolation } from './isolation-options.ts';
 import { emptyPortBindingsWarning, fromDockerPortBindings } from './port-bindings.ts';
@@ -91,7 +92,7 @@ export function fromDockerCreate(
   warnings.push(...moved.warnings);
   const request: CreateRequest = {
     ...(name ? { name: name.replace(/^\//, '') } : {}),
-    config: parseConfig(body, exposedPorts),
+    config: { ...parseConfig(body, exposedPorts), ...parseHealthCheck(body, version) },
     host: moved.host,
     links: docker.Links ?? [],
     networks: moved.networks,

@@ -21,11 +21,6 @@ function isSet(value: unknown): boolean {
 /** In the order in which they are looked at. */
 export const refusedOptions: readonly RefusedOption[] = [
   {
-    field: 'Healthcheck',
-    asked: ({ Healthcheck: check }) =>
-      isSet(check?.Test) && check?.Test?.[0] !== 'NONE' ? 'a health check' : undefined,
-  },
-  {
     field: 'NetworkingConfig.EndpointsConfig.IPAMConfig.LinkLocalIPs',
     asked: (body) =>
       Object.values(body.NetworkingConfig?.EndpointsConfig ?? {}).some((settings) =>

@@ -60,6 +60,7 @@ const PLATFORM: ApiVersion = 141;
 const WAIT_CONDITION: ApiVersion = 130;
 /** Before this version the signal that stops a container was its own alone. */
 const STOP_SIGNAL: ApiVersion = 142;
+const healths = ['starting', 'healthy', 'unhealthy', 'none'];
 const waitConditions: readonly string[] = ['not-running', 'next-exit', 'removed'] satisfies WaitCondition[];
 
 export function containerRoutes(app: RouteApp, { engine }: RouteContext): void {
@@ -228,6 +229,11 @@ function checkFilters(filters: Filters): void {
       );
     }
   }
+  for (const health of filters.get('health') ?? []) {
+    if (!healths.includes(health)) {
+      throw invalid('invalid-filter', `Unrecognised filter value for health: ${health}`);
+    }
+  }
   for (const key of ['publish', 'expose'] as const) {
     for (const value of filters.get(key) ?? []) filterPorts(key, value);
   }
@@ -278,7 +284,7 @@ function isListed(engine: Engine, container: ContainerRecord, filters: Filters):
       hostPortsOf(container).some(isOneOf(filterPorts('publish', ports))),
     ) &&
     matches(filters, 'volume', (value) => hasMount(container, value)) &&
-    matches(filters, 'health', (health) => health === 'none') &&
+    matches(filters, 'health', (health) => health === (state.health?.status ?? 'none')) &&
     matches(filters, 'is-task', (value) => value === 'false') &&
     matchesLabels(filters, config.labels)
   );

@@ -118,6 +118,12 @@ export class Execs {
     return exec;
   }
 
+  /** Nobody will ask about an exec any more. One that still runs is only forgotten when it has ended. */
+  forget(id: ExecId): void {
+    if (this.#records.get(id)?.status === 'running') this.#update(id, { since: -Infinity });
+    else this.#records.delete(id);
+  }
+
   /** Those of a container that have not ended. */
   idsOf(container: ContainerId): ExecId[] {
     return [...this.#records.values()]
@@ -260,6 +266,7 @@ export class Execs {
 
   #ended(id: ExecId, exitCode: number): void {
     this.#runs.delete(id);
+    if (this.#records.get(id)?.since === -Infinity) this.#records.delete(id);
     this.#update(id, { status: 'ended', pid: 0, exitCode, since: performance.now() });
   }
 

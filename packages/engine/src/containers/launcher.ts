@@ -16,6 +16,7 @@ import { UndoStack } from '../base/undo-stack.ts';
 import type { ImageStore } from '../images/image-store.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { type ContainerRecord, type ContainerState, zeroTime } from '../model/container.ts';
+import { probeCommand, startingHealth } from '../model/health.ts';
 import type { EndpointRecord } from '../model/network.ts';
 import type { ResolverOverrides } from '../model/network-files.ts';
 import type { Networks } from '../networks/networks.ts';
@@ -131,6 +132,7 @@ export class Launcher {
       status: 'running',
       pid,
       ...(startTime === undefined ? {} : { processStartTime: startTime }),
+      health: this.#hasHealthCheck(container) ? startingHealth(container.state.health) : undefined,
       exitCode: 0,
       error: '',
       oomKilled: false,
@@ -139,6 +141,11 @@ export class Launcher {
     } satisfies ContainerState);
     undo.keep();
     return running;
+  }
+
+  #hasHealthCheck({ config, imageId }: ContainerRecord): boolean {
+    const shell = this.#parts.images.get(imageId)?.config.shell ?? undefined;
+    return probeCommand(config.healthCheck, shell) !== undefined;
   }
 
   /** Namespace and interfaces, root filesystem and configuration, and files, side by side. */

@@ -12,6 +12,7 @@ import { nowText } from '../base/time.ts';
 import type { Events } from '../events.ts';
 import type { ImageStore } from '../images/image-store.ts';
 import { type ContainerRecord, isActive, isRunning, zeroTime } from '../model/container.ts';
+import { endedHealth } from '../model/health.ts';
 import type { NetworkRecord } from '../model/network.ts';
 import { type Ending, noRestart, restartsAfterEnd, restartsWithDaemon } from '../model/restart-policy.ts';
 import type { Networks } from '../networks/networks.ts';
@@ -329,6 +330,7 @@ export class Lifecycle {
         status: restarts ? 'restarting' : 'exited',
         pid: 0,
         processStartTime: undefined,
+        ...(before.state.health ? { health: endedHealth(before.state.health) } : {}),
         exitCode,
         oomKilled: existsSync(join(launcher.folder(id), 'oom')),
         finishedAt,

@@ -11,6 +11,7 @@ import {
   zeroTime,
 } from '../model/container.ts';
 import { checkEndpointSettings } from '../model/create-rules.ts';
+import { checkHealthCheck, healthCheckFrom, mergeHealthChecks } from '../model/health.ts';
 import type { ImageRecord } from '../model/image.ts';
 import { defaultBridge } from '../model/network.ts';
 import { formatContainerPort } from '../model/ports.ts';
@@ -51,6 +52,8 @@ export function planContainer(
   for (const [network, settings] of Object.entries(networks)) {
     checkEndpointSettings(network, settings, 'create');
   }
+  const healthCheck = mergeHealthChecks(config.healthCheck, healthCheckFrom(image.config.healthcheck));
+  if (healthCheck) checkHealthCheck(healthCheck);
   const [path = '', ...args] = command.args;
   const volumes = union(config.volumes ?? [], image.config.volumes);
   return {
@@ -74,6 +77,7 @@ export function planContainer(
       ),
       ...(volumes.length > 0 ? { volumes } : {}),
       stopSignal,
+      ...(healthCheck ? { healthCheck } : {}),
     },
     host,
     networks,

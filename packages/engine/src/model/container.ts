@@ -1,5 +1,6 @@
 /** Containers as the engine knows them: what was asked for, what was resolved, and the state they are in. Pure. */
 import type { ContainerId, ImageId, NetworkId, SandboxId } from '../base/ids.ts';
+import type { Health, HealthCheck } from './health.ts';
 import type { IsolationOptions } from './isolation.ts';
 import type { BindText, GivenMount, MountPoint, VolumesFrom } from './mounts.ts';
 import type { PortRequest, PublishedPort } from './ports.ts';
@@ -38,6 +39,8 @@ export interface ContainerConfig {
   readonly stopTimeoutSeconds?: number;
   /** Whether the request asked for no network; its mode is `none` then. */
   readonly networkDisabled?: boolean;
+  /** @default none */
+  readonly healthCheck?: HealthCheck;
 }
 
 /** How the container sits on its host. */
@@ -157,6 +160,8 @@ export interface ContainerState {
   readonly exitCode: number;
   readonly error: string;
   readonly oomKilled: boolean;
+  /** Of one that has a health check and was started. */
+  readonly health?: Health | undefined;
   /** RFC 3339 with nanoseconds; Go's zero time when it never happened. */
   readonly startedAt: string;
   readonly finishedAt: string;
