@@ -1,6 +1,7 @@
 /** A registry in a lab: Debian's docker-registry, on the lab host's loopback. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Background, Lab } from './lab.ts';
 
 export interface LabRegistry {
@@ -18,12 +19,13 @@ export const registryUser = { name: 'captain', password: 'harbour' } as const;
 /** The password above, hashed with bcrypt as htpasswd does. */
 const userLine = `${registryUser.name}:$2y$05$abcdefghijklmnopqrstuuZ9hITkhSjgdPh1azpD9e5XbVlHeIfui`;
 
-/** Starts a registry and waits until it answers. @param options.hasUsers whether it asks who somebody is */
+/** Starts a registry and waits until it answers. @param options.hasUsers whether it asks who somebody is @param options.address @default 127.0.0.1 */
 export async function startRegistry(
   lab: Lab,
   port: number,
-  options: { readonly hasUsers?: boolean } = {},
+  options: { readonly hasUsers?: boolean; readonly address?: string } = {},
 ): Promise<LabRegistry> {
+  const host = `${options.address ?? '127.0.0.1'}:${port}`;
   const folder = join(lab.directory, `registry-${port}`);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder);
@@ -33,15 +35,15 @@ export async function startRegistry(
     version: '0.1',
     log: { level: 'warn' },
     storage: { filesystem: { rootdirectory: join(folder, 'data') }, delete: { enabled: true } },
-    http: { addr: `127.0.0.1:${port}` },
+    http: { addr: host },
     ...(options.hasUsers ? { auth: { htpasswd: { realm: 'lab', path: users } } } : {}),
   };
   // YAML reads JSON.
   writeFileSync(join(folder, 'config.yml'), JSON.stringify(config));
   const server = lab.background(['docker-registry', 'serve', join(folder, 'config.yml')]);
-  await answers(lab, server, port);
+  await answers(lab, server, host);
   return {
-    host: `127.0.0.1:${port}`,
+    host,
     folder,
     blobPath: (digest) => {
       const hex = digest.slice('sha256:'.length);
@@ -52,10 +54,37 @@ export async function startRegistry(
   };
 }
 
-async function answers(lab: Lab, server: Background, port: number): Promise<void> {
+/** A registry's face that has trouble with blobs, see slow-registry.ts. */
+export interface SlowRegistry {
+  readonly host: string;
+  behave(mode: 'pass' | 'stall' | 'break'): void;
+  /** Digest and range of each blob that was asked for. */
+  asked(): string[];
+  stop(): Promise<void>;
+}
+
+export async function startSlowRegistry(lab: Lab, port: number, upstream: number): Promise<SlowRegistry> {
+  const modeFile = join(lab.directory, `slow-registry-${port}`);
+  const behave = (mode: string): void => writeFileSync(modeFile, mode);
+  behave('pass');
+  const program = fileURLToPath(new URL('slow-registry.ts', import.meta.url));
+  const server = lab.background([process.execPath, program, String(port), String(upstream), modeFile]);
+  await answers(lab, server, `127.0.0.1:${port}`);
+  return {
+    host: `127.0.0.1:${port}`,
+    behave,
+    asked: () =>
+      [...server.output().matchAll(/^blob \S+(sha256:\S+) ?(.*)$/gm)].map(([, digest, range]) =>
+        `${digest} ${range}`.trim(),
+      ),
+    stop: () => server.stop(),
+  };
+}
+
+async function answers(lab: Lab, server: Background, host: string): Promise<void> {
   const deadline = performance.now() + 10_000;
   for (;;) {
-    const { code } = await lab.run(['curl', '-s', '-o', '/dev/null', `http://127.0.0.1:${port}/v2/`], {
+    const { code } = await lab.run(['curl', '-s', '-o', '/dev/null', `http://${host}/v2/`], {
       allowFailure: true,
     });
     if (code === 0) return;

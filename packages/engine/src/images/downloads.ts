@@ -21,13 +21,22 @@ export type LayerReport = (status: string, current?: number, total?: number) => 
 export interface LayerSource {
   readonly layer: Descriptor;
   /** Asks the registry for the blob from a byte on. */
-  readonly open: (from: number, signal: AbortSignal) => Promise<Exchange>;
+  readonly open: (from: number) => Promise<Exchange>;
 }
 
 interface Running {
-  readonly reports: Set<LayerReport>;
+  /** Who waits, and the way to the registry that each brought along and takes away with it. */
+  readonly waiting: Map<LayerReport, LayerSource>;
   readonly controller: AbortController;
   readonly result: Promise<StoredLayer>;
+}
+
+interface Job {
+  readonly layer: Descriptor;
+  readonly signal: AbortSignal;
+  readonly report: LayerReport;
+  /** Of one who still waits. */
+  readonly source: () => LayerSource | undefined;
 }
 
 const CONCURRENT = 3;
@@ -50,9 +59,8 @@ export class Downloads {
    */
   async fetch(source: LayerSource, report: LayerReport, signal?: AbortSignal): Promise<StoredLayer> {
     signal?.throwIfAborted();
-    const { digest } = source.layer;
-    const running = this.#running.get(digest) ?? this.#start(source);
-    running.reports.add(report);
+    const running = this.#running.get(source.layer.digest) ?? this.#start(source.layer);
+    running.waiting.set(report, source);
     const aborted = Promise.withResolvers<never>();
     const leave = (): void => aborted.reject(signal?.reason);
     signal?.addEventListener('abort', leave);
@@ -60,8 +68,8 @@ export class Downloads {
       return await Promise.race([running.result, aborted.promise]);
     } finally {
       signal?.removeEventListener('abort', leave);
-      running.reports.delete(report);
-      if (running.reports.size === 0) {
+      running.waiting.delete(report);
+      if (running.waiting.size === 0) {
         running.controller.abort();
         // Only when it is over is its folder gone.
         await running.result.catch(() => {});
@@ -69,19 +77,23 @@ export class Downloads {
     }
   }
 
-  #start(source: LayerSource): Running {
-    const { digest } = source.layer;
+  #start(layer: Descriptor): Running {
     const controller = new AbortController();
-    const reports = new Set<LayerReport>();
-    const report: LayerReport = (...args) => {
-      for (const each of reports) each(...args);
+    const waiting = new Map<LayerReport, LayerSource>();
+    const job: Job = {
+      layer,
+      signal: controller.signal,
+      source: () => waiting.values().next().value,
+      report: (...args) => {
+        for (const report of waiting.keys()) report(...args);
+      },
     };
-    const result = this.#inTurn(() => this.#download(source, report, controller.signal), controller.signal);
+    const result = this.#inTurn(() => this.#download(job), controller.signal);
     result.catch(() => {});
-    const running = { reports, controller, result };
-    this.#running.set(digest, running);
+    const running = { waiting, controller, result };
+    this.#running.set(layer.digest, running);
     const forget = (): void => {
-      if (this.#running.get(digest) === running) this.#running.delete(digest);
+      if (this.#running.get(layer.digest) === running) this.#running.delete(layer.digest);
     };
     controller.signal.addEventListener('abort', forget);
     void result.then(forget, forget);
@@ -101,15 +113,16 @@ export class Downloads {
     }
   }
 
-  async #download(source: LayerSource, report: LayerReport, signal: AbortSignal): Promise<StoredLayer> {
-    const { digest, sizeBytes, mediaType } = source.layer;
+  async #download(job: Job): Promise<StoredLayer> {
+    const { signal, report } = job;
+    const { digest, sizeBytes, mediaType } = job.layer;
     // The download's own lease, as those who wait for it may come and go.
     using lease = this.#core.files.blobs.lease();
     lease.hold(digest);
     await using staging = await this.#core.files.openStaging();
     const path = staging.fresh();
     try {
-      const actual = await receiveBlob(source, path, report, signal);
+      const actual = await receiveBlob(job, path);
       report('Verifying Checksum');
       if (actual !== digest) throw damaged(`filesystem layer verification failed for digest ${digest}`);
       const unpacked = await measureUnpacked(path).catch((error) => {
@@ -127,21 +140,19 @@ export class Downloads {
 }
 
 /** Writes a blob to a file, and to the disk; goes on where a broken connection left off. @returns its digest */
-async function receiveBlob(
-  source: LayerSource,
-  path: string,
-  report: LayerReport,
-  signal: AbortSignal,
-): Promise<string> {
-  const total = source.layer.sizeBytes;
+async function receiveBlob(job: Job, path: string): Promise<string> {
+  const { layer, signal, report } = job;
+  const total = layer.sizeBytes;
   const tell = throttled((current) => report('Downloading', current, total), total);
   const file = await open(path, 'wx', 0o600);
   try {
     let hash = createHash('sha256');
     let received = 0;
-    for (let attempt = 1; received < total; attempt += 1) {
+    for (let attempt = 1; received < total; ) {
+      const source = job.source();
       try {
-        const answer = await source.open(received, signal);
+        if (!source) throw new Error('nobody waits for it');
+        const answer = await source.open(received);
         if (received > 0 && answer.status !== 206) {
           await file.truncate(0);
           hash = createHash('sha256');
@@ -149,7 +160,7 @@ async function receiveBlob(
         }
         for await (const chunk of answer.body as AsyncIterable<Buffer>) {
           if (received + chunk.length > total) {
-            throw damaged(`layer ${source.layer.digest} is longer than its manifest says`);
+            throw damaged(`layer ${layer.digest} is longer than its manifest says`);
           }
           hash.update(chunk);
           await file.write(chunk, 0, chunk.length, received);
@@ -159,14 +170,12 @@ async function receiveBlob(
         if (received < total) throw new Error('unexpected EOF');
       } catch (error) {
         signal.throwIfAborted();
-        const isFinal =
-          error instanceof RefusedError ||
-          (error instanceof EngineError && error.code !== 'registry-unreachable') ||
-          isDiskError(error) ||
-          attempt >= ATTEMPTS;
-        if (isFinal) throw interrupted(error, source);
+        // Whoever asked has gone and taken the connection along; the next in line goes on at once.
+        if (await hasLeft(job, source)) continue;
+        if (isFinal(error) || attempt >= ATTEMPTS) throw interrupted(error, layer);
         report(`Retrying in ${(attempt * RETRY_MS) / 1000} seconds`);
         await delay(attempt * RETRY_MS, undefined, { signal });
+        attempt += 1;
       }
     }
     await file.sync();
@@ -176,18 +185,34 @@ async function receiveBlob(
   }
 }
 
+/** The connection breaks a moment before its owner is off the list. */
+async function hasLeft(job: Job, source: LayerSource | undefined): Promise<boolean> {
+  await delay(0, undefined, { signal: job.signal });
+  return job.source() !== source;
+}
+
+/** Asking again would not help. */
+function isFinal(error: unknown): boolean {
+  return (
+    error instanceof RefusedError ||
+    isDiskError(error) ||
+    (error instanceof EngineError && error.code !== 'registry-unreachable')
+  );
+}
+
 function isDiskError(error: unknown): boolean {
   return ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
-function interrupted(error: unknown, { layer }: LayerSource): unknown {
-  if (error instanceof RefusedError || error instanceof EngineError || isDiskError(error)) return error;
-  return internal(
-    'registry-failed',
-    `the download of layer ${shortDigest(layer.digest)} broke off: unexpected EOF`,
-    {},
-    error,
-  );
+/** RFC 9110, section 15.5.17: what is asked for begins behind the end of what there is. */
+const RANGE_NOT_SATISFIABLE = 416;
+
+function interrupted(error: unknown, layer: Descriptor): unknown {
+  const isShort = error instanceof RefusedError && error.refusal.status === RANGE_NOT_SATISFIABLE;
+  const isTold = error instanceof RefusedError || error instanceof EngineError || isDiskError(error);
+  if (isTold && !isShort) return error;
+  const message = `the download of layer ${shortDigest(layer.digest)} broke off: unexpected EOF`;
+  return internal('registry-failed', message, {}, error);
 }
 
 function damaged(message: string): EngineError {
