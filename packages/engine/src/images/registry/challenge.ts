@@ -8,7 +8,7 @@ export type Challenge =
 export function parseChallenge(header: string | undefined): Challenge | undefined {
   const challenges = [
     ...(header ?? '').matchAll(
-      /(?:^|,\s*)(Basic|Bearer)(?:\s+|$)((?:[\w-]+=(?:"(?:[^"\\]|\\.)*"|[^\s,"]+)(?:,\s*)?)*)/gi,
+      /(?:^|,\s*)(Basic|Bearer)(?:\s+|$)((?:[\w-]+=(?:"(?:[^"\\]|\\.)*"|[^\s,"]+)(?:\s*,\s*(?=[\w-]+=))?)*)/gi,
     ),
   ];
   const parsed = challenges.map(([, scheme = '', text = '']) => {
