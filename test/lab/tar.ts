@@ -5,10 +5,11 @@
 export type TarEntry =
   | { readonly kind: 'file'; readonly path: string; readonly data: Uint8Array; readonly mode?: number }
   | { readonly kind: 'directory'; readonly path: string; readonly mode?: number }
-  | { readonly kind: 'symlink'; readonly path: string; readonly target: string };
+  | { readonly kind: 'symlink' | 'hardlink'; readonly path: string; readonly target: string }
+  | { readonly kind: 'device'; readonly path: string; readonly major: number; readonly minor: number };
 
 const BLOCK_BYTES = 512;
-const typeFlags = { file: '0', symlink: '2', directory: '5' } as const;
+const typeFlags = { file: '0', hardlink: '1', symlink: '2', device: '3', directory: '5' } as const;
 
 /** Encodes entries in the given order. Paths are relative and shorter than 100 bytes; owner is root. */
 export function encodeTar(entries: readonly TarEntry[]): Buffer {
@@ -26,7 +27,9 @@ export function encodeTar(entries: readonly TarEntry[]): Buffer {
 function encodeHeader(entry: TarEntry): Buffer {
   const header = Buffer.alloc(BLOCK_BYTES);
   const mode =
-    entry.kind === 'symlink' ? 0o777 : (entry.mode ?? (entry.kind === 'directory' ? 0o755 : 0o644));
+    entry.kind === 'symlink'
+      ? 0o777
+      : (('mode' in entry ? entry.mode : undefined) ?? (entry.kind === 'directory' ? 0o755 : 0o644));
   const size = entry.kind === 'file' ? entry.data.byteLength : 0;
   writeText(header, entry.kind === 'directory' ? `${entry.path}/` : entry.path, 0, 100);
   writeOctal(header, mode, 100, 8);
@@ -36,7 +39,11 @@ function encodeHeader(entry: TarEntry): Buffer {
   writeOctal(header, 1_700_000_000, 136, 12); // a fixed time, so that equal input gives equal bytes
   header.write('        ', 148); // the checksum counts its own field as spaces
   header.write(typeFlags[entry.kind], 156);
-  if (entry.kind === 'symlink') writeText(header, entry.target, 157, 100);
+  if ('target' in entry) writeText(header, entry.target, 157, 100);
+  if (entry.kind === 'device') {
+    writeOctal(header, entry.major, 329, 8);
+    writeOctal(header, entry.minor, 337, 8);
+  }
   header.write('ustar\u000000', 257);
   const checksum = header.reduce((sum, byte) => sum + byte, 0);
   header.write(`${checksum.toString(8).padStart(6, '0')}\0 `, 148);

@@ -293,6 +293,7 @@ class Session implements AsyncDisposable {
 
 /** The system's errors that speak of what was asked for and not of the machine. */
 const askersErrors: ReadonlySet<string> = new Set([
+  'EACCES',
   'EBUSY',
   'EEXIST',
   'EISDIR',
