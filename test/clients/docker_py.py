@@ -9,7 +9,7 @@ import unittest
 
 import docker
 from docker.errors import APIError, ContainerError, ImageNotFound, NotFound
-from docker.types import IPAMConfig, IPAMPool, LogConfig, Mount
+from docker.types import Healthcheck, IPAMConfig, IPAMPool, LogConfig, Mount
 
 IMAGE = "busybox"
 FOREVER = ["sleep", "600"]
@@ -167,6 +167,27 @@ class Containers(Story):
         container.kill("SIGKILL")
         self.assertEqual(container.wait(condition="not-running")["StatusCode"], 137)
 
+    def test_pause(self):
+        container = self.run_forever()
+        container.pause()
+        container.reload()
+        self.assertEqual(container.status, "paused")
+        with self.assertRaises(APIError) as caught:
+            container.exec_run("true")
+        self.assertEqual(caught.exception.status_code, 409)
+        container.unpause()
+        container.reload()
+        self.assertEqual(container.status, "running")
+
+    def test_health(self):
+        check = Healthcheck(test=["CMD", "true"], interval=200_000_000, retries=3)
+        container = self.run_forever(healthcheck=check)
+        deadline = time.monotonic() + 10
+        while container.attrs["State"].get("Health", {}).get("Status") != "healthy":
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+            container.reload()
+
     def test_files_go_in_and_come_out(self):
         container = self.run_forever()
         self.assertTrue(container.put_archive("/tmp", tar_of(a_txt=b"first\n", b_txt=b"second\n")))
@@ -180,6 +201,13 @@ class Containers(Story):
             self.assertIn("tmp/b.txt", tar.getnames())
         with self.assertRaises(NotFound):
             container.get_archive("/nope")
+
+    def test_commit(self):
+        container = self.run_forever()
+        container.exec_run("touch /made")
+        image = container.commit(repository="committed", tag="1", message="a change", author="somebody")
+        self.addCleanup(self.client.images.remove, "committed:1", force=True)
+        self.assertEqual(self.client.containers.run(image, "ls /made", remove=True), b"/made\n")
 
     def test_errors_are_mapped(self):
         with self.assertRaises(NotFound) as caught:
@@ -251,6 +279,7 @@ class Volumes(Story):
         self.assertEqual(self.client.volumes.get("kept").attrs["Driver"], "local")
         with self.assertRaises(NotFound):
             self.client.volumes.get("nope")
+        self.assertIsInstance(self.client.df()["Volumes"], list)
 
 
 class Images(Story):

@@ -80,6 +80,20 @@ describe('waiting until a container is ready', () => {
     await assert.rejects(once('exit 3'), /Container failed to start/);
   });
 
+  test('for a health check', async () => {
+    await using container = await webServer()
+      .withHealthCheck({
+        test: ['CMD-SHELL', 'test -e /tmp/healthy || { touch /tmp/healthy; exit 1; }'],
+        interval: 200,
+        timeout: 1000,
+        retries: 50,
+        startPeriod: 100,
+      })
+      .withWaitStrategy(Wait.forHealthCheck())
+      .start();
+    assert.equal(await pageOf(container), hello);
+  });
+
   test('in vain', async () => {
     const never = webServer().withWaitStrategy(Wait.forLogMessage('never')).withStartupTimeout(300);
     await assert.rejects(never.start(), /Log message "never" not received after 300ms/);
@@ -186,6 +200,15 @@ describe('a container', () => {
     assert.equal(stopped.getId(), container.getId());
     const { container: containers } = await getContainerRuntimeClient();
     await containers.remove(containers.getById(stopped.getId()));
+  });
+
+  test('is made an image of', async () => {
+    await using container = await webServer().start();
+    await container.exec(['sh', '-c', 'echo committed > /www/index.html']);
+    const made = await container.commit({ repo: 'committed', tag: '1', deleteOnExit: false });
+    assert.match(made, /committed:1|^sha256:/);
+    await using copy = await new GenericContainer('committed:1').withExposedPorts(80).start();
+    assert.equal(await pageOf(copy), 'committed\n');
   });
 
   test('is used again where it was asked for', async () => {

@@ -26,6 +26,9 @@ export function toDockerImageSummary(image: ImageRecord, references: readonly st
   };
 }
 
+/** Until this version an image told of the container that it was made from. */
+const CONTAINER_UNTIL: ApiVersion = 145;
+
 /** @param rootfs where the unpacked image lies */
 export function toDockerImageInspect(image: ImageRecord, rootfs: string, version: ApiVersion) {
   return {
@@ -35,6 +38,10 @@ export function toDockerImageInspect(image: ImageRecord, rootfs: string, version
     Parent: '',
     Comment: image.comment,
     Created: image.createdAt,
+    ...(version < CONTAINER_UNTIL ? { Container: '' } : {}),
+    // Docker leaves this out for newer clients, and so breaks docker-compose 1.29, which asks for the newest version
+    // and looks here for the volumes of a container that it makes anew.
+    ContainerConfig: toDockerImageConfig(image.config, CONTAINER_UNTIL - 1),
     DockerVersion: '',
     Author: image.author,
     Config: toDockerImageConfig(image.config, version),
