@@ -25,6 +25,7 @@ import { registryRoutes } from './routes/registries.ts';
 import { swarmRoutes } from './routes/swarm.ts';
 import { systemRoutes } from './routes/system.ts';
 import { whyUnsupported } from './routes/unsupported.ts';
+import { usageRoutes } from './routes/usage.ts';
 import { volumeRoutes } from './routes/volumes.ts';
 
 export interface ApiOptions {
@@ -102,6 +103,7 @@ export function buildApi(engine: Engine, options: ApiOptions): Api {
   const context: RouteContext = { engine, version: options.version, labels: options.labels ?? [] };
   systemRoutes(app, context);
   containerRoutes(app, context);
+  usageRoutes(app, context);
   execRoutes(app, context);
   fileRoutes(app, context);
   networkRoutes(app, context);

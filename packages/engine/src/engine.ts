@@ -19,6 +19,7 @@ import { Networking } from './containers/networking.ts';
 import { Pausing } from './containers/pausing.ts';
 import { ContainerRegistry } from './containers/registry.ts';
 import { Stopping } from './containers/stopping.ts';
+import { Updating } from './containers/updating.ts';
 import { Events } from './events.ts';
 import { ImageStore } from './images/image-store.ts';
 import { checkRegistrySettings, type RegistrySettings } from './images/registry/endpoints.ts';
@@ -37,6 +38,7 @@ import { closeAttachments } from './runtime/attachment.ts';
 import { canMountReadonlyBelow } from './runtime/features.ts';
 import { type LimitSupport, limitSupport } from './runtime/limit-support.ts';
 import { Runtime } from './runtime/runtime.ts';
+import { Stats } from './stats/stats.ts';
 import { Store } from './store/store.ts';
 import { ContainerMounts } from './volumes/container-mounts.ts';
 import { Volumes } from './volumes/volumes.ts';
@@ -97,9 +99,11 @@ export class Engine implements AsyncDisposable {
   /** Identifies this installation for as long as its data root lives. */
   readonly id: string;
   /** What the kernel can hold containers to. */
-  readonly limits: LimitSupport = limitSupport();
+  readonly limits: LimitSupport;
   readonly networks: Networks;
   readonly containers: Containers;
+  /** What running containers use. */
+  readonly stats: Stats;
   readonly execs: Execs;
   readonly files: ContainerFiles;
   readonly commits: Commits;
@@ -115,8 +119,10 @@ export class Engine implements AsyncDisposable {
       Engine,
       | 'options'
       | 'id'
+      | 'limits'
       | 'networks'
       | 'containers'
+      | 'stats'
       | 'execs'
       | 'files'
       | 'commits'
@@ -129,8 +135,10 @@ export class Engine implements AsyncDisposable {
   ) {
     this.options = parts.options;
     this.id = parts.id;
+    this.limits = parts.limits;
     this.networks = parts.networks;
     this.containers = parts.containers;
+    this.stats = parts.stats;
     this.execs = parts.execs;
     this.files = parts.files;
     this.commits = parts.commits;
@@ -236,7 +244,20 @@ export class Engine implements AsyncDisposable {
     const membership = new Membership({ ...shared, lifecycle, sandboxes, names, publishing });
     const pausing = new Pausing({ registry, lifecycle, runtime, events, log });
     const stopping = new Stopping({ registry, lifecycle, pausing, events });
-    const containers = new Containers({ ...shared, lifecycle, membership, names, pausing, stopping });
+    const updating = new Updating({ registry, lifecycle, runtime, events });
+    const containers = new Containers({
+      ...{ ...shared, lifecycle, membership, names, runtime },
+      ...{ pausing, stopping, updating },
+    });
+    const limits = limitSupport();
+    const stats = new Stats({
+      cgroupVersion: limits.cgroupVersion,
+      find: (container) => registry.find(container),
+      cgroupsOf: (container) => runtime.cgroupsOf(container),
+      interfacesOf: (container) =>
+        networks.endpointsOfContainer(container).flatMap(({ interfaceName }) => interfaceName ?? []),
+    });
+    undo.add('end looks at containers', () => stats.close());
     const execs = new Execs({ registry, launcher, links, runtime, events, log });
     undo.add('let go of execs', () => execs.close());
     const healthChecks = new HealthChecks({ registry, execs, images, events, log });
@@ -263,11 +284,13 @@ export class Engine implements AsyncDisposable {
     void lifecycle.startWaiting();
     const firewallReport = () => reportFirewall({ networks, publishing });
     const parts = {
-      ...{ options, id, networks, containers, execs, files, commits, images, volumes, events },
+      ...{ options, id, limits, networks, containers, stats, execs },
+      ...{ files, commits, images, volumes, events },
       firewallReport,
     };
     return new Engine(parts, async () => {
       execs.close();
+      stats.close();
       await files.close();
       await lifecycle.close();
       unsubscribe();

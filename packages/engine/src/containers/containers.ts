@@ -18,9 +18,10 @@ import type { RestartPolicy } from '../model/restart-policy.ts';
 import type { Names } from '../networks/names.ts';
 import type { Networks } from '../networks/networks.ts';
 import type { Reservations } from '../networks/reservations.ts';
+import { processesIn } from '../runtime/cgroup-paths.ts';
 import { type LogEntry, type ReadLogsOptions, readLogs } from '../runtime/logs.ts';
 import type { OutputHandlers } from '../runtime/process-streams.ts';
-import { resizeTerminal } from '../runtime/runtime.ts';
+import { type Runtime, resizeTerminal } from '../runtime/runtime.ts';
 import type { ContainerMounts } from '../volumes/container-mounts.ts';
 import type { AttachSession } from './attach-streams.ts';
 import { emitContainerEvent } from './container-events.ts';
@@ -35,6 +36,8 @@ import { type CreateRequest, hasLegacyLinks, planContainer } from './plan-contai
 import type { ContainerRegistry } from './registry.ts';
 import { withJoinedIds } from './shared-namespaces.ts';
 import type { StopOptions, Stopping } from './stopping.ts';
+import type { ProcessList } from './top.ts';
+import type { ContainerChange, Updating } from './updating.ts';
 import type { WaitResult } from './waiters.ts';
 
 export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
@@ -48,6 +51,8 @@ export interface ContainersParts {
   readonly mounts: ContainerMounts;
   readonly stopping: Stopping;
   readonly pausing: Pausing;
+  readonly updating: Updating;
+  readonly runtime: Runtime;
   readonly links: Links;
   readonly networks: Networks;
   readonly reservations: Reservations;
@@ -255,6 +260,27 @@ export class Containers {
     this.#parts.networks.endpoints.rename(container.id, newName);
     await this.#parts.names.withdraw(this.#parts.names.changeOf(container.id));
     emitContainerEvent(this.#parts.events, 'rename', renamed, { oldName: `/${container.name}` });
+  }
+
+  /** Changes limits and the restart policy; see {@link Updating.update}. */
+  update(reference: string, change: ContainerChange): Promise<void> {
+    return this.#parts.updating.update(reference, change);
+  }
+
+  /**
+   * The container's processes, as ps(1) of the host shows them.
+   * @param psArguments such as `aux`; empty: `-ef`
+   * @throws conflict when it does not run, invalid and internal as {@link processList}
+   */
+  async top(reference: string, psArguments = ''): Promise<ProcessList> {
+    const { checkPsArguments, processList } = await import('./top.ts');
+    checkPsArguments(psArguments);
+    const container = this.resolve(reference);
+    checkRunning(container);
+    const pids = await processesIn(await this.#parts.runtime.cgroupsOf(container.id));
+    const list = await processList(pids, psArguments);
+    emitContainerEvent(this.#parts.events, 'top', container);
+    return list;
   }
 
   /** Brings a container to a network, running or not; see {@link Membership.connect}. */

@@ -13,10 +13,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isProcessAlive } from '@seaway/linux';
 import { internal, unavailable } from '../base/errors.ts';
 import type { ContainerId, ExecId } from '../base/ids.ts';
+import { type CgroupPaths, readCgroupPaths } from './cgroup-paths.ts';
 import { type ExecOptions, type RunningExec, startExec } from './exec.ts';
 import { findProgram } from './find-program.ts';
 import { type PipedExecOptions, startPipedExec } from './piped-exec.ts';
 import { lastMessage, parseSyncReport, runtimeError } from './reports.ts';
+import type { OciResources } from './spec/oci-types.ts';
 
 export interface RuntimeOptions {
   readonly runc: string;
@@ -163,6 +165,16 @@ export class Runtime {
     return deletion;
   }
 
+  /** Changes limits of a running container. @throws internal when the kernel refuses them */
+  update(id: ContainerId, limits: Omit<OciResources, 'devices'>): Promise<void> {
+    return this.#runc(['update', '--resources', '-', id], JSON.stringify(limits));
+  }
+
+  /** Where a running container's control groups are. @throws when runc keeps nothing of it */
+  cgroupsOf(id: ContainerId): Promise<CgroupPaths> {
+    return readCgroupPaths(join(this.#stateFolder, id));
+  }
+
   /** Freezes the processes of a container. @throws internal when it does not run, or is frozen already */
   pause(id: ContainerId): Promise<void> {
     return this.#runc(['pause', id]);
@@ -284,15 +296,18 @@ export class Runtime {
     return join(this.exitFolder, id);
   }
 
-  async #runc(args: readonly string[]): Promise<void> {
+  /** @param input what it reads */
+  async #runc(args: readonly string[], input?: string): Promise<void> {
     const child = spawn(this.#options.runc, ['--root', this.#stateFolder, ...args], {
       env: runtimeEnvironment(),
-      stdio: ['ignore', 'ignore', 'pipe'],
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'ignore', 'pipe'],
     });
     const code = new Promise<number | null>((resolve, reject) =>
       child.once('error', reject).once('close', resolve),
     );
-    const [stderr, status] = await Promise.all([text(child.stderr), code]).catch((error) => {
+    // One that ends without reading says why.
+    child.stdin?.on('error', () => {}).end(input);
+    const [stderr, status] = await Promise.all([text(child.stderr!), code]).catch((error) => {
       throw internal('runc-failed', `cannot run ${this.#options.runc}: ${error.message}`, {}, error);
     });
     if (status !== 0) throw runtimeError(`runc ${args[0]} failed: ${lastMessage(stderr)}`);

@@ -33,7 +33,7 @@ export interface ResourceLimits {
   readonly cpuPeriodUs?: number;
   readonly cpusetCpus?: string;
   readonly cpusetMems?: string;
-  /** -1: no limit. */
+  /** Not positive: no limit. */
   readonly pidsLimit?: number;
   readonly realtimePeriodUs?: number;
   readonly realtimeRuntimeUs?: number;
@@ -263,7 +263,9 @@ export function buildLimits(limits: ResourceLimits): Omit<OciResources, 'devices
   return {
     ...(Object.keys(memory).length > 0 ? { memory } : {}),
     ...(Object.keys(cpu).length > 0 ? { cpu } : {}),
-    ...(limits.pidsLimit === undefined ? {} : { pids: { limit: limits.pidsLimit } }),
+    ...(limits.pidsLimit === undefined
+      ? {}
+      : { pids: { limit: limits.pidsLimit > 0 ? limits.pidsLimit : -1 } }),
     ...(limits.blockIo === undefined ? {} : { blockIO: limits.blockIo }),
   };
 }
