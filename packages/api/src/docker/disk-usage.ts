@@ -45,8 +45,7 @@ function images(engine: Engine, version: ApiVersion) {
   const all = engine.images.list();
   const shared = sharedSizes(all);
   return all.map((image, index) => ({
-    ...toDockerImageSummary(image, image.references, version),
-    SharedSize: shared[index]!,
+    ...toDockerImageSummary(image, image, version, shared[index]!),
     Containers: engine.containers.usersOf(image.id).length,
   }));
 }

@@ -13,24 +13,37 @@ export interface FilterContext {
   readonly nowMs: number;
 }
 
+/** What of an image's names is listed. */
+export interface ListedNames {
+  readonly references: readonly string[];
+  readonly repoDigests: readonly string[];
+}
+
 /** The names under which an image is listed; undefined when it is not. */
 export function listedNames(
   image: ImageRecord,
   filters: Filters,
   context: FilterContext,
-): readonly string[] | undefined {
+): ListedNames | undefined {
   const created = createdMs(image);
   const isListed =
-    matches(filters, 'dangling', (value) => parseBoolean('dangling', value) === isDangling(image)) &&
+    matches(filters, 'dangling', (value) => isListedDangling(image, parseBoolean('dangling', value))) &&
     matches(filters, 'before', (reference) => created < createdMs(context.resolve(reference))) &&
     matches(filters, 'since', (reference) => created > createdMs(context.resolve(reference))) &&
     matches(filters, 'until', (value) => created < parseUntilMs(value, context.nowMs)) &&
     matchesLabels(filters, image.config.labels);
   if (!isListed) return undefined;
   const patterns = filters.get('reference') ?? [];
-  if (patterns.length === 0) return image.references;
-  const names = image.references.filter((name) => patterns.some((pattern) => matchesName(pattern, name)));
-  return names.length > 0 ? names : undefined;
+  if (patterns.length === 0) return image;
+  const fits = (name: string): boolean => patterns.some((pattern) => matchesName(pattern, name));
+  const references = image.references.filter(fits);
+  const repoDigests = image.repoDigests.filter(fits);
+  return references.length + repoDigests.length > 0 ? { references, repoDigests } : undefined;
+}
+
+/** An image that only a digest names is listed either way. */
+function isListedDangling(image: ImageRecord, wanted: boolean): boolean {
+  return wanted ? isDangling(image) : !isDangling(image) || image.repoDigests.length > 0;
 }
 
 /** Whether prune takes the image, if no container uses it. Without `dangling=false` only nameless ones go. */
@@ -53,11 +66,12 @@ function createdMs(image: ImageRecord): number {
   return Date.parse(image.createdAt) || 0;
 }
 
-/** A pattern fits the whole name or the name without its tag. */
+/** A pattern fits the whole name or the name without its tag or digest. */
 function matchesName(pattern: string, name: string): boolean {
   const regExp = globToRegExp(pattern);
-  const colon = name.lastIndexOf(':');
-  const repository = colon > name.lastIndexOf('/') ? name.slice(0, colon) : name;
+  const [named = ''] = name.split('@');
+  const colon = named.lastIndexOf(':');
+  const repository = colon > named.lastIndexOf('/') ? named.slice(0, colon) : named;
   return regExp.test(name) || regExp.test(repository);
 }
 

@@ -1,6 +1,7 @@
 /** Images as Docker's clients see them. */
 import { type ImageConfig, type ImageRecord, zeroTime } from '@seaway/engine';
 import type { ApiVersion } from '../http/version.ts';
+import type { ListedNames } from './image-filters.ts';
 
 /** From this version an image without names has an empty list of them. */
 const EMPTY_NAMES_SINCE: ApiVersion = 143;
@@ -9,17 +10,26 @@ const NO_VIRTUAL_SIZE_SINCE: ApiVersion = 144;
 /** From this version an image's configuration has no longer the fields that only containers use. */
 const IMAGE_CONFIG_ALONE_SINCE: ApiVersion = 150;
 
-/** @param references the names to show, which a filter may have reduced */
-export function toDockerImageSummary(image: ImageRecord, references: readonly string[], version: ApiVersion) {
-  const isNameless = references.length === 0 && version < EMPTY_NAMES_SINCE;
+/**
+ * @param names the names to show, which a filter may have reduced
+ * @param sharedBytes of layers that other images have too; -1 where nobody asked
+ */
+export function toDockerImageSummary(
+  image: ImageRecord,
+  names: ListedNames,
+  version: ApiVersion,
+  sharedBytes = -1,
+) {
+  const { references, repoDigests } = names;
+  const isNameless = version < EMPTY_NAMES_SINCE && references.length + repoDigests.length === 0;
   return {
     Id: image.id,
     ParentId: '',
     RepoTags: isNameless ? ['<none>:<none>'] : references,
-    RepoDigests: isNameless && image.repoDigests.length === 0 ? ['<none>@<none>'] : image.repoDigests,
+    RepoDigests: isNameless ? ['<none>@<none>'] : repoDigests,
     Created: unixSeconds(image.createdAt),
     Size: image.sizeBytes,
-    SharedSize: -1,
+    SharedSize: sharedBytes,
     ...(version < NO_VIRTUAL_SIZE_SINCE ? { VirtualSize: image.sizeBytes } : {}),
     Labels: Object.keys(image.config.labels).length > 0 ? image.config.labels : null,
     Containers: -1,

@@ -6,12 +6,13 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
-import { type Engine, type ImageRecord, ImageStore, silentLog } from '@seaway/engine';
+import { type Engine, type ImageId, type ImageRecord, ImageStore, silentLog } from '@seaway/engine';
 import { type Api, buildApi, createApiServer } from '../server.ts';
 
 let folder = '';
 const tarball = tar({ 'etc/hello': 'hello\n' });
 let api: Api;
+let store: ImageStore;
 let users: { imageId: string; id: string; running: boolean }[] = [];
 
 before(async () => {
@@ -33,6 +34,7 @@ beforeEach(async () => {
     delete: (id: string) => void records.delete(id),
   } as unknown as Parameters<typeof ImageStore.open>[0]['table'];
   const images = await ImageStore.open({ root: await mkdtemp(join(folder, 'root-')), table, log: silentLog });
+  store = images;
   users = [];
   const containers = { list: () => [], usersOf: (id: string) => users.filter((user) => user.imageId === id) };
   const engine = { images, containers, options: { log: silentLog } };
@@ -318,20 +320,59 @@ test('removal tells what went, and refuses what is in use', async () => {
   assert.deepEqual((await call('GET', '/images/json')).json, []);
 });
 
-test('prune takes the nameless, and all unused when asked to', async () => {
+test('prune takes the nameless, and all unused when asked to; a shared layer is freed with the last image', async () => {
   const nameless = await importImage('repo=&message=1');
   const used = await importImage('repo=&message=2');
   const named = await importImage('repo=app&message=3');
   users = [{ id: 'c'.repeat(64), imageId: used, running: true }];
   assert.deepEqual((await call('POST', '/images/prune')).json, {
     ImagesDeleted: [{ Deleted: nameless }],
-    SpaceReclaimed: tarball.length,
+    SpaceReclaimed: 0,
   });
   assert.deepEqual((await call('POST', '/images/prune?filters={"dangling":["false"]}')).json.ImagesDeleted, [
     { Untagged: 'app:latest' },
     { Deleted: named },
   ]);
   assert.deepEqual((await call('POST', '/images/prune')).json, { ImagesDeleted: null, SpaceReclaimed: 0 });
+  users = [];
+  assert.deepEqual((await call('POST', '/images/prune')).json, {
+    ImagesDeleted: [{ Deleted: used }],
+    SpaceReclaimed: tarball.length,
+  });
+});
+
+test('shared sizes are told to who asks', async () => {
+  await importImage('repo=a&message=1');
+  const shared = async (query: string): Promise<number[]> =>
+    (await call('GET', `/images/json${query}`)).json.map((image: { SharedSize: number }) => image.SharedSize);
+  assert.deepEqual(await shared('?shared-size=1'), [0]);
+  await importImage('repo=b&message=2');
+  assert.deepEqual(await shared(''), [-1, -1]);
+  assert.deepEqual(await shared('?shared-size=1'), [tarball.length, tarball.length]);
+});
+
+test('an image that only a digest names is listed by it, dangling or not', async () => {
+  const id = await importImage('repo=app&tag=1');
+  const digest = `sha256:${'d'.repeat(64)}`;
+  const image = store.get(id as ImageId)!;
+  store.name(image, { repoDigests: [`team/app@${digest}`] });
+  const list = async (filters: object) =>
+    (await call('GET', `/v1.41/images/json?filters=${encodeURIComponent(JSON.stringify(filters))}`)).json.map(
+      (entry: { RepoTags: string[]; RepoDigests: string[] }) => [entry.RepoTags, entry.RepoDigests],
+    );
+  assert.deepEqual(await list({}), [[['app:1'], [`team/app@${digest}`]]]);
+  assert.deepEqual(await list({ reference: ['team/*'] }), [[[], [`team/app@${digest}`]]]);
+  assert.deepEqual(await list({ reference: ['team/other'] }), []);
+  assert.deepEqual(await list({ dangling: ['true'] }), []);
+  assert.deepEqual((await call('DELETE', '/images/app:1')).json, [{ Untagged: 'app:1' }]);
+  for (const value of ['true', 'false']) assert.equal((await list({ dangling: [value] })).length, 1, value);
+  assert.deepEqual((await call('GET', `/images/team/app@${digest}/json`)).json.RepoDigests, [
+    `team/app@${digest}`,
+  ]);
+  assert.deepEqual((await call('POST', '/images/prune')).json.ImagesDeleted, [
+    { Untagged: `team/app@${digest}` },
+    { Deleted: id },
+  ]);
 });
 
 test('a large body that is refused early still gets its answer over a real connection', async () => {

@@ -1,5 +1,5 @@
 /** The endpoints under /images. Names of images contain slashes, so they are matched by what follows them. */
-import type { Engine, ImageId } from '@seaway/engine';
+import { type Engine, type ImageId, layersSizeBytes, sharedSizes } from '@seaway/engine';
 import type { FastifyRequest } from 'fastify';
 import { toDockerHistory, toDockerImageInspect, toDockerImageSummary } from '../docker/image.ts';
 import { isPruned, listedNames, listFilterKeys, pruneFilterKeys } from '../docker/image-filters.ts';
@@ -16,9 +16,11 @@ export function imageRoutes(app: RouteApp, { engine }: RouteContext): void {
   app.get('/images/json', async (request) => {
     const filters = imageFilters(request);
     const context = { resolve: (reference: string) => images.resolve(reference), nowMs: Date.now() };
-    return images.list().flatMap((image) => {
+    const all = images.list();
+    const shared = queryFlag(request.query as Query, 'shared-size') ? sharedSizes(all) : [];
+    return all.flatMap((image, index) => {
       const names = listedNames(image, filters, context);
-      return names ? [toDockerImageSummary(image, names, request.apiVersion)] : [];
+      return names ? [toDockerImageSummary(image, names, request.apiVersion, shared[index])] : [];
     });
   });
 
@@ -52,17 +54,20 @@ export function imageRoutes(app: RouteApp, { engine }: RouteContext): void {
     const filters = parseFilters(request.query as Query, pruneFilterKeys);
     const inUseBy = usersIn(engine);
     const nowMs = Date.now();
-    const unused = images
-      .list()
-      .filter((image) => isPruned(image, filters, nowMs) && inUseBy(image.id).length === 0);
+    const before = images.list();
+    const unused = before.filter(
+      (image) => isPruned(image, filters, nowMs) && inUseBy(image.id).length === 0,
+    );
     const removed = [];
     for (const image of unused) {
+      // Named or started from in the meantime: then it is not to go any more.
+      if (images.get(image.id) !== image || inUseBy(image.id).length > 0) continue;
       removed.push(...toDockerRemoval(await images.remove(image.id, { force: true, inUseBy })));
     }
-    return {
-      ImagesDeleted: removed.length > 0 ? removed : null,
-      SpaceReclaimed: unused.reduce((sum, image) => sum + image.sizeBytes, 0),
-    };
+    // What images share goes with the last of them.
+    const reclaimed = layersSizeBytes(before) - layersSizeBytes(images.list());
+    images.announcePrune(reclaimed);
+    return { ImagesDeleted: removed.length > 0 ? removed : null, SpaceReclaimed: Math.max(0, reclaimed) };
   });
 }
 

@@ -259,6 +259,11 @@ export class ImageCore {
     return this.#names.assign(image, naming);
   }
 
+  /** Tells that unused images were removed. */
+  announcePrune(reclaimedBytes: number): void {
+    this.#events.emit('image', 'prune', '', { reclaimed: String(reclaimedBytes) });
+  }
+
   /** The image that has a name, itself in normal form. */
   ownerOf(name: string): ImageRecord | undefined {
     return this.#names.ownerOf(name);
