@@ -182,7 +182,7 @@ describe('sizes', () => {
     assert.match(await output('system', 'df', '-v'), /writer/);
   });
 
-  test('of some kinds alone, and of no others', async () => {
+  test('of some kinds alone, and of no others', aboutOurs, async () => {
     const some = await api.get<Record<string, unknown>>('/system/df?type=volume&type=container');
     assert.equal(some.Images, null);
     assert.ok(Array.isArray(some.Volumes) && Array.isArray(some.Containers));

@@ -177,7 +177,8 @@ describe('docker cp', () => {
 
   test('compressed archives are taken as they are', async () => {
     const archive = encodeTar([{ kind: 'file', path: 'packed', data: Buffer.from('packed\n') }]);
-    for (const program of ['gzip', 'bzip2', 'xz', 'zstd']) {
+    // Debian's dockerd does not know zstd yet.
+    for (const program of ['gzip', 'bzip2', 'xz', ...(peer ? [] : ['zstd'])]) {
       await sh('rm -f /srv/packed');
       const answer = await put('box', '/srv', execFileSync(program, ['-c'], { input: archive }));
       assert.equal(answer.status, 200, `${program}: ${answer.text}`);
@@ -236,11 +237,13 @@ describe('docker diff and export', () => {
     ];
     assert.deepEqual(lines, expected);
     const changes = await api.get<{ Path: string; Kind: number }[]>('/containers/changed/changes');
+    const paths = changes.map(({ Path }) => Path);
+    // The peer leaves the order to the client.
+    if (!peer) assert.deepEqual(paths, paths.toSorted());
     assert.deepEqual(
-      changes.map(({ Path }) => Path),
-      changes.map(({ Path }) => Path).sort(),
+      changes.find(({ Path }) => Path === '/etc'),
+      { Path: '/etc', Kind: 0 },
     );
-    assert.deepEqual(changes[0], { Path: '/etc', Kind: 0 });
   });
 
   test('export has all of it, and of what is mounted only the places', async () => {

@@ -109,20 +109,9 @@ export function decodeDevice(device: number | bigint): DeviceNumber {
   };
 }
 
-/** Source: linux/limits.h, XATTR_LIST_MAX and XATTR_SIZE_MAX. */
+/** Source: linux/limits.h, XATTR_SIZE_MAX. */
 const MAX_XATTR_BYTES = 65536;
 const scratch = Buffer.alloc(MAX_XATTR_BYTES);
-
-/** Names of a file's extended attributes, links not followed; none where the file system has no such thing. */
-export function listAttributes(path: string | Uint8Array): string[] {
-  try {
-    const length = files.llistxattr(path, scratch);
-    return scratch.toString('utf8', 0, length).split('\0').filter(Boolean);
-  } catch (error) {
-    if (isErrno(error, 'EOPNOTSUPP')) return [];
-    throw error;
-  }
-}
 
 /** The value of an extended attribute, links not followed; undefined where there is none. Throws LinuxError. */
 export function readAttribute(path: string | Uint8Array, name: string): Buffer | undefined {

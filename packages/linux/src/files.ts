@@ -11,7 +11,6 @@ export {
   encodeDevice,
   enterRoot,
   keepFileCapabilities,
-  listAttributes,
   makeNode,
   makeReadonly,
   mountEmpty,

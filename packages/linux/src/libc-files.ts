@@ -12,7 +12,6 @@ const c = {
   lgetxattr: library.func(
     'int64 lgetxattr(const uint8_t *path, const char *name, uint8_t *value, uint64 size)',
   ),
-  llistxattr: library.func('int64 llistxattr(const uint8_t *path, uint8_t *list, uint64 size)'),
   lsetxattr: library.func(
     'int lsetxattr(const uint8_t *path, const char *name, const uint8_t *value, uint64 size, int flags)',
   ),
@@ -49,11 +48,6 @@ function zeroTerminated(path: string | Uint8Array): Buffer {
 /** mknod(2). `mode` has type and permissions. Throws LinuxError. */
 export function mknod(path: string | Uint8Array, mode: number, device: bigint): void {
   check(c.mknod(zeroTerminated(path), mode, device), 'mknod', `mknod ${String(path)}`);
-}
-
-/** llistxattr(2): the raw list, names with a zero byte behind each; sized to fit. Throws LinuxError (ENOTSUP, ERANGE). */
-export function llistxattr(path: string | Uint8Array, list: Uint8Array): number {
-  return check(Number(c.llistxattr(zeroTerminated(path), list, list.length)), 'llistxattr');
 }
 
 /** lgetxattr(2); returns the length. Throws LinuxError (ENODATA, ENOTSUP, ERANGE). */

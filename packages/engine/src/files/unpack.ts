@@ -141,6 +141,10 @@ async function place(to: Destination, header: Entry, content: AsyncIterable<Buff
   if (inside === undefined) {
     throw invalid('archive-breakout', `"${String(name)}" is outside of "${String(folder)}"`);
   }
+  // GNU tar's own way with holes: what is stored under the name is not what the file holds.
+  if (Object.keys(header.pax ?? {}).some((key) => key.startsWith('GNU.sparse.'))) {
+    throw invalid('invalid-archive', `sparse file "${String(name)}": make the archive without --sparse`);
+  }
   const path = joinBytes(folder, inside);
   const isFolder = header.type === 'directory';
   const found = lstatSync(path, { throwIfNoEntry: false });
