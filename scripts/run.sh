@@ -18,7 +18,6 @@ needed='
 runc                      runc
 conmon                    conmon
 umoci                     umoci
-skopeo                    skopeo
 libnftables.so.1          libnftables1
 nft                       nftables
 ip                        iproute2
@@ -32,6 +31,9 @@ ps                        procps
 clients='
 docker-compose                          docker-compose
 docker-registry                         docker-registry
+skopeo                                  skopeo
+curl                                    curl
+openssl                                 openssl
 /usr/lib/python3/dist-packages/docker   python3-docker
 '
 peer='

@@ -38,6 +38,7 @@ interface Inspected {
   readonly RepoTags: readonly string[];
   readonly RepoDigests: readonly string[];
   readonly Architecture: string;
+  readonly Comment: string;
   readonly Size: number;
   readonly RootFS: { readonly Layers: readonly string[] };
 }
@@ -258,6 +259,19 @@ describe('docker push and docker pull', () => {
       /Get "https:\/\/198\.51\.100\.1:5003\/v2\/": http: server gave HTTP response to HTTPS client/,
     );
     await strict.stop();
+    const secret = await startRegistry(lab, 5004, { address: hostAddress, isEncrypted: true });
+    await fails(
+      `pull ${secret.host}/box:1`,
+      /tls: failed to verify certificate: x509: certificate signed by unknown authority/,
+    );
+    await secret.stop();
+    const unproven = await startRegistry(lab, 5004, { isEncrypted: true });
+    await lab.docker(`tag ${image} ${unproven.host}/box:1`);
+    assert.match(await lab.dockerOutput(`push ${unproven.host}/box:1`), /1: digest/);
+    await lab.docker(`rmi ${unproven.host}/box:1`);
+    assert.match(await lab.dockerOutput(`pull ${unproven.host}/box:1`), /Downloaded newer image/);
+    await lab.docker(`rmi ${unproven.host}/box:1`);
+    await unproven.stop();
     await lab.docker(`tag ${image} ${open.host}/library/mirrored:1`);
     await lab.docker(`push ${open.host}/library/mirrored:1`);
     assert.match(await lab.dockerOutput('pull mirrored:1'), /^1: Pulling from library\/mirrored$/m);
@@ -400,6 +414,38 @@ describe('trouble on the way', () => {
   });
 });
 
+describe('docker import from a URL', () => {
+  test('takes what is behind it, and says when there is nothing', async () => {
+    const { stdout: digest } = await lab.run(['sh', '-c', 'sha256sum | cut -d" " -f1'], {
+      input: busyboxRootfs(),
+    });
+    writeFileSync(join(lab.directory, 'rootfs.tar'), busyboxRootfs());
+    const server = lab.background([
+      'python3',
+      '-m',
+      'http.server',
+      '-b',
+      '127.0.0.1',
+      '-d',
+      lab.directory,
+      '8088',
+    ]);
+    const url = '127.0.0.1:8088/rootfs.tar';
+    await eventually(() => lab.run(['curl', '-sSf', '-o', '/dev/null', url]));
+    const told = await lines(`/images/create?fromSrc=${url}&repo=fetched&tag=1`);
+    assert.deepEqual(told[0], { status: `Downloading from http://${url}` });
+    const { Comment, RootFS } = await inspectImage('fetched:1');
+    assert.equal(Comment, `Imported from http://${url}`);
+    assert.deepEqual(RootFS.Layers, [`sha256:${digest.trim()}`]);
+    await lab.docker('rmi fetched:1');
+    await fails(
+      'import http://127.0.0.1:8088/nothing x',
+      /failed to GET http:\/\/127\.0\.0\.1:8088\/nothing with status 404/,
+    );
+    await server.stop();
+  });
+});
+
 describe('docker save and docker load', () => {
   test('several images in one archive, read by others and loaded again as they were', async () => {
     for (const tag of ['1', '2']) await loadTwoLayers(`kept:${tag}`, tag);
@@ -443,6 +489,11 @@ describe('docker save and docker load', () => {
       );
     });
     await lab.docker('rmi kept:2');
+    const progress = await lab.api('POST', '/images/load?quiet=0', readFileSync(`${path}.gz`), {
+      headers: { 'Content-Type': 'application/x-tar' },
+    });
+    assert.match(progress.text, /^\{"status":"Loading layer","progressDetail":\{"current":\d+,"total":\d+\}/);
+    await lab.docker(`rmi ${second.Id}`);
     assert.equal(await lab.dockerOutput(`load -q -i ${path}.gz`), `Loaded image ID: ${second.Id}`);
     await lab.docker(`rmi ${second.Id} kept:1 also/kept:x`);
   });

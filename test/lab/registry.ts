@@ -19,11 +19,20 @@ export const registryUser = { name: 'captain', password: 'harbour' } as const;
 /** The password above, hashed with bcrypt as htpasswd does. */
 const userLine = `${registryUser.name}:$2y$05$abcdefghijklmnopqrstuuZ9hITkhSjgdPh1azpD9e5XbVlHeIfui`;
 
-/** Starts a registry and waits until it answers. @param options.hasUsers whether it asks who somebody is @param options.address @default 127.0.0.1 */
+export interface RegistryOptions {
+  /** Whether it asks who somebody is. @default false */
+  readonly hasUsers?: boolean;
+  /** @default 127.0.0.1 */
+  readonly address?: string;
+  /** With a certificate that it gave itself. @default false */
+  readonly isEncrypted?: boolean;
+}
+
+/** Starts a registry and waits until it answers. */
 export async function startRegistry(
   lab: Lab,
   port: number,
-  options: { readonly hasUsers?: boolean; readonly address?: string } = {},
+  options: RegistryOptions = {},
 ): Promise<LabRegistry> {
   const host = `${options.address ?? '127.0.0.1'}:${port}`;
   const folder = join(lab.directory, `registry-${port}`);
@@ -35,13 +44,13 @@ export async function startRegistry(
     version: '0.1',
     log: { level: 'warn' },
     storage: { filesystem: { rootdirectory: join(folder, 'data') }, delete: { enabled: true } },
-    http: { addr: host },
+    http: { addr: host, ...(options.isEncrypted ? { tls: await makeCertificate(lab, folder) } : {}) },
     ...(options.hasUsers ? { auth: { htpasswd: { realm: 'lab', path: users } } } : {}),
   };
   // YAML reads JSON.
   writeFileSync(join(folder, 'config.yml'), JSON.stringify(config));
   const server = lab.background(['docker-registry', 'serve', join(folder, 'config.yml')]);
-  await answers(lab, server, host);
+  await answers(lab, server, host, options.isEncrypted ? 'https' : 'http');
   return {
     host,
     folder,
@@ -52,6 +61,15 @@ export async function startRegistry(
     log: () => server.output(),
     stop: () => server.stop(),
   };
+}
+
+async function makeCertificate(lab: Lab, folder: string): Promise<{ certificate: string; key: string }> {
+  const [certificate, key] = [join(folder, 'certificate.pem'), join(folder, 'key.pem')];
+  await lab.run([
+    ...['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
+    ...['-subj', '/CN=lab', '-keyout', key, '-out', certificate],
+  ]);
+  return { certificate, key };
 }
 
 /** A registry's face that has trouble with blobs, see slow-registry.ts. */
@@ -81,10 +99,10 @@ export async function startSlowRegistry(lab: Lab, port: number, upstream: number
   };
 }
 
-async function answers(lab: Lab, server: Background, host: string): Promise<void> {
+async function answers(lab: Lab, server: Background, host: string, scheme = 'http'): Promise<void> {
   const deadline = performance.now() + 10_000;
   for (;;) {
-    const { code } = await lab.run(['curl', '-s', '-o', '/dev/null', `http://${host}/v2/`], {
+    const { code } = await lab.run(['curl', '-sk', '-o', '/dev/null', `${scheme}://${host}/v2/`], {
       allowFailure: true,
     });
     if (code === 0) return;

@@ -5,7 +5,7 @@ import { parsePlatform } from '../docker/platform.ts';
 import { readRegistryAuth } from '../docker/registry-auth.ts';
 import { toDockerProgress } from '../docker/transfer-progress.ts';
 import { sendJsonLines } from '../http/json-lines.ts';
-import { type Query, queryText, queryTexts } from '../http/query.ts';
+import { type Query, queryFlag, queryText, queryTexts } from '../http/query.ts';
 import { uploadOf } from '../http/upload.ts';
 import type { RouteApp, RouteContext } from './context.ts';
 
@@ -24,7 +24,11 @@ export function imageTransferRoutes(app: RouteApp, { engine }: RouteContext): vo
         write({ status: image.id });
         return;
       }
-      const image = await images.importFrom(source, { ...options, signal });
+      const image = await images.importFrom(source, {
+        ...options,
+        signal,
+        onOpen: (url) => write({ status: `Downloading from ${url}` }),
+      });
       write({ status: image.id });
     });
   });
@@ -49,10 +53,14 @@ export function imageTransferRoutes(app: RouteApp, { engine }: RouteContext): vo
   }
 
   app.post('/images/load', { config: { streamsBody: true } }, (request, reply) => {
-    const platform = parsePlatform(queryText(request.query as Query, 'platform'));
+    const query = request.query as Query;
+    const platform = parsePlatform(queryText(query, 'platform'));
+    // Only who says so wants to see how it goes on.
+    const isQuiet = !queryText(query, 'quiet') || queryFlag(query, 'quiet');
     return sendJsonLines(reply, async (write) => {
       await images.load(uploadOf(request.raw), {
         onProgress: (stream) => write({ stream }),
+        ...(isQuiet ? {} : { onLayer: (progress) => write(toDockerProgress(progress)) }),
         ...(platform ? { platform } : {}),
       });
     });

@@ -1,27 +1,29 @@
 /** Archives that are imported from a URL. */
 import { internal, invalid } from '../base/errors.ts';
-import type { Bytes } from './archive.ts';
 import { Connections, readBody } from './registry/exchange.ts';
 
+export interface FetchOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told the address when the server has begun to send. */
+  readonly onOpen?: ((url: string) => void) | undefined;
+}
+
 /**
- * The body behind a URL; without a scheme it is taken for http.
- * @throws invalid for what is no URL, internal when it cannot be had
+ * The body behind a URL.
+ * @throws internal when it cannot be had
  */
-export async function* fetchArchive(
-  source: string,
-  signal?: AbortSignal,
-): Bytes & AsyncGenerator<Uint8Array> {
-  const url = archiveUrl(source);
+export async function* fetchArchive(url: URL, options: FetchOptions): AsyncGenerator<Uint8Array> {
   using connections = new Connections({ isVerified: true });
-  const answer = await connections.exchange({ method: 'GET', url, signal });
+  const answer = await connections.exchange({ method: 'GET', url, signal: options.signal });
   if (answer.status >= 400) {
     await readBody(answer, 64 * 1024).catch(() => {});
     throw internal('archive-not-fetched', `failed to GET ${url.href} with status ${answer.status}`);
   }
+  options.onOpen?.(url.href);
   yield* answer.body;
 }
 
-/** @throws invalid */
+/** Without a scheme it is taken for http. @throws invalid for what is no URL */
 export function archiveUrl(source: string): URL {
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(source) ? source : `http://${source}`);
   if (url && /^https?:$/.test(url.protocol)) return url;

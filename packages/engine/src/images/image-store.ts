@@ -80,12 +80,12 @@ export class ImageStore extends ImageCore {
   /** `docker import URL`: as import, with what is behind the URL. */
   async importFrom(
     source: string,
-    options: ImportOptions & { signal?: AbortSignal } = {},
+    options: ImportOptions & { signal?: AbortSignal; onOpen?: (url: string) => void } = {},
   ): Promise<ImageRecord> {
     const { archiveUrl, fetchArchive } = await import('./fetch-archive.ts');
     const url = archiveUrl(source);
-    const { signal, ...rest } = options;
-    return this.import(fetchArchive(source, signal), {
+    const { signal, onOpen, ...rest } = options;
+    return this.import(fetchArchive(url, { signal, onOpen }), {
       ...rest,
       message: options.message || `Imported from ${url.href}`,
     });

@@ -1,6 +1,6 @@
 /** `docker load`: the images of an archive, one after the other. */
 import { createReadStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { invalid } from '../base/errors.ts';
 import { type Bytes, unpackUpload } from './archive.ts';
 import type { BlobLease } from './blobs.ts';
@@ -10,10 +10,13 @@ import type { Staging } from './image-files.ts';
 import type { StoredLayer } from './layers.ts';
 import { type ArchivedImage, readDocumentBytes, readLoadArchive } from './load-archive.ts';
 import { digestOf, type Platform } from './manifest.ts';
+import { type OnProgress, shortDigest, throttled } from './progress.ts';
 
 export interface LoadOptions {
   /** Gets the lines of the result, and what happened to names that moved. @default nobody */
   readonly onProgress?: (text: string) => void;
+  /** Gets how far each layer is that the store lacks. @default nobody */
+  readonly onLayer?: OnProgress;
   /** Which image of several for different platforms. @default this machine's */
   readonly platform?: Platform;
 }
@@ -42,7 +45,12 @@ export async function loadImages(
   await store.cleaningUp(async () => {
     const received = new Map<string, StoredLayer>();
     for (const archived of await readLoadArchive(upload, options.platform ?? hostPlatform())) {
-      const candidate = await receiveImage(store, archived, { staging, lease, received });
+      const candidate = await receiveImage(store, archived, {
+        staging,
+        lease,
+        received,
+        onLayer: options.onLayer ?? (() => {}),
+      });
       const moved = archived.names.flatMap((name) => describeMove(store, name, candidate));
       const image = await store.add(candidate, { names: archived.names });
       for (const line of moved) onProgress(line);
@@ -59,6 +67,7 @@ interface Place {
   readonly lease: BlobLease;
   /** Layers of this archive that are in the store, by diff id. */
   readonly received: Map<string, StoredLayer>;
+  readonly onLayer: OnProgress;
 }
 
 /** Copies the configuration and those layers that the store lacks out of an archive, and checks them. */
@@ -79,7 +88,7 @@ async function receiveImage(store: ImageCore, archived: ArchivedImage, place: Pl
       layers.push(known);
       continue;
     }
-    const source = createReadStream(archived.layerPaths[index]!);
+    const source = await openLayer(archived.layerPaths[index]!, diffId, place.onLayer);
     const layer = await store.receiveLayer(source, place.staging.fresh(), place.lease);
     if (layer.diffId !== diffId) {
       throw invalid(
@@ -91,6 +100,23 @@ async function receiveImage(store: ImageCore, archived: ArchivedImage, place: Pl
     layers.push(layer);
   }
   return { configBytes, layers };
+}
+
+/** A layer of the archive, which tells how much of it has been read. */
+async function openLayer(path: string, diffId: string, onLayer: OnProgress): Promise<Bytes> {
+  const { size: total } = await stat(path);
+  const tell = throttled(
+    (current) => onLayer({ kind: 'layer', id: shortDigest(diffId), status: 'Loading layer', current, total }),
+    total,
+  );
+  return (async function* () {
+    let read = 0;
+    for await (const chunk of createReadStream(path)) {
+      yield chunk;
+      read += chunk.length;
+      tell(read);
+    }
+  })();
 }
 
 function describeMove(store: ImageCore, name: string, { configBytes }: Candidate): string[] {
