@@ -60,8 +60,6 @@ export function outputTo(
 export interface ClientInput {
   /** Whether they go to the process; else they are read and dropped. */
   readonly isWanted: boolean;
-  /** What the end of them means: the end of the process's input, or that the client has seen enough. */
-  readonly end: 'ends input' | 'ends client';
   /** Keys that end the client's stay, where it types at a terminal. */
   readonly detachKeys?: readonly number[];
   readonly onDetach?: () => void;
@@ -93,9 +91,7 @@ function forwardInput(client: Duplex, session: AttachSession, input: ClientInput
     });
   });
   client.once('end', () => {
-    if (isDetached) return;
-    if (input.end === 'ends input') void session.endInput();
-    else void session.close().then(() => client.end());
+    if (!isDetached) void session.endInput();
   });
 }
 

@@ -87,7 +87,6 @@ async function startAttached(
   const { session, begun } = engine.execs.start(id, handlers, size);
   joinClient(client, socket, session, {
     isWanted: asked.attachStdin,
-    end: 'ends input',
     ...(asked.tty ? { detachKeys: wantedDetachKeys(asked.detachKeys, 'escape') } : {}),
     onDetach: () => engine.execs.noteDetached(id),
   });

@@ -53,8 +53,6 @@ interface AttachWish extends WantedStreams {
   readonly id: ContainerId;
   readonly tty: boolean;
   readonly stdin: boolean;
-  /** Whether the container's input ends with the client's. */
-  readonly endsInput: boolean;
   /** Whether to show what was written before. */
   readonly logs: boolean;
   /** Whether to stay. */
@@ -66,12 +64,11 @@ interface AttachWish extends WantedStreams {
 function attachWish(engine: Engine, request: FastifyRequest): AttachWish {
   const query = request.query as Query;
   const { id, config } = engine.containers.resolve((request as ByIdRequest).params.id);
-  const { tty, openStdin, stdinOnce } = config;
+  const { tty, openStdin } = config;
   return {
     id,
     tty,
     stdin: queryFlag(query, 'stdin') && openStdin,
-    endsInput: stdinOnce && !tty,
     stdout: queryFlag(query, 'stdout'),
     stderr: queryFlag(query, 'stderr'),
     logs: queryFlag(query, 'logs'),
@@ -111,7 +108,6 @@ async function serveClient(
   }
   joinClient(client, socket, session, {
     isWanted: wish.stdin,
-    end: wish.endsInput ? 'ends input' : 'ends client',
     ...(wish.tty ? { detachKeys: wish.detachKeys } : {}),
     onDetach: () => containers.noteDetached(wish.id),
   });
@@ -145,23 +141,40 @@ export async function sendLogs(engine: Engine, request: FastifyRequest, reply: F
     ...timeOption(query, 'until', 'untilNs'),
   };
   const withTimestamps = queryFlag(query, 'timestamps');
+  const details = queryFlag(query, 'details')
+    ? logDetails(engine.containers.logAttributes(container.id))
+    : '';
   const { encode, contentType } = encoding(container.config.tty, request.apiVersion);
 
   const signal = clientSignal(reply);
-  const out = openStream(reply, 200, contentType);
-  using connection = closeOnFailure(out);
   const entries = engine.containers.logs(
     container.id,
     options,
     queryFlag(query, 'follow') ? signal : undefined,
   );
+  const out = openStream(reply, 200, contentType);
+  using connection = closeOnFailure(out);
   for await (const { stream, timestamp, data } of entries) {
     if (signal.aborted) break;
-    const line = withTimestamps ? Buffer.concat([Buffer.from(`${timestamp} `), data]) : data;
+    const prefix = withTimestamps ? `${timestamp} ${details}` : details;
+    const line = prefix === '' ? data : Buffer.concat([Buffer.from(prefix), data]);
     if (!out.write(encode(stream, line))) await drained(out);
   }
   connection.keep();
   out.end();
+}
+
+/** As clients show them in front of a line: `key=value` in the encoding of queries, by key, and a space behind all. */
+function logDetails(attributes: ReadonlyMap<string, string>): string {
+  const pairs = [...attributes].sort(([left], [right]) => (left < right ? -1 : 1));
+  return `${pairs.map(([key, value]) => `${queryEscape(key)}=${queryEscape(value)}`).join(',')} `;
+}
+
+/** As Go's url.QueryEscape: letters, digits and `-_.~` stay, and a space is a plus. */
+function queryEscape(text: string): string {
+  return encodeURIComponent(text)
+    .replaceAll('%20', '+')
+    .replaceAll(/[!'()*]/g, (letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 /** `all`, nothing or anything that is no number means the whole log. */

@@ -3,8 +3,9 @@
  * that makes and takes back is in `launcher.ts`.
  */
 import { mkdir } from 'node:fs/promises';
-import { conflict, EngineError, internal, invalid, messageOf } from '../base/errors.ts';
+import { conflict, EngineError, internal, invalid, messageOf, notImplemented } from '../base/errors.ts';
 import { type ContainerId, type ImageId, newId } from '../base/ids.ts';
+import { isPast } from '../base/point-in-time.ts';
 import type { Events } from '../events.ts';
 import type { ImageStore } from '../images/image-store.ts';
 import {
@@ -29,6 +30,7 @@ import { checkRunning, refuseRemoval } from './container-state.ts';
 import type { Launcher } from './launcher.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Links } from './links.ts';
+import { logAttributes } from './log-attributes.ts';
 import type { Membership } from './membership.ts';
 import type { Networking } from './networking.ts';
 import type { Pausing } from './pausing.ts';
@@ -314,21 +316,40 @@ export class Containers {
     emitContainerEvent(this.#parts.events, 'detach', this.resolve(reference));
   }
 
-  /** What the container wrote, from its log. @param follow stays until the container ends or the signal says so */
+  /**
+   * What the container wrote, from its log.
+   * @param follow stays until the container ends, `untilNs` has come or the signal says so
+   * @throws notImplemented where the container keeps no log, conflict when it is being removed
+   */
   logs(
     reference: string,
     options: Omit<ReadLogsOptions, 'follow'>,
     follow?: AbortSignal,
   ): AsyncIterable<LogEntry> {
     const container = this.resolve(reference);
+    if (container.host.logging?.driver === 'none') {
+      throw notImplemented('no-log', 'configured logging driver does not support reading');
+    }
+    if (container.removing) {
+      throw conflict('being-removed', 'can not get logs from container which is dead or marked for removal');
+    }
     const ended =
       follow && isRunning(container)
-        ? this.#parts.lifecycle.waiters.wait(container.id, 'exit', follow)
+        ? Promise.race([
+            this.#parts.lifecycle.waiters.wait(container.id, 'exit', follow),
+            ...(options.untilNs === undefined ? [] : [isPast(options.untilNs, follow)]),
+          ])
         : Promise.resolve();
     return readLogs(this.logPath(container.id), {
       ...options,
       ...(follow ? { follow: { signal: follow, ended } } : {}),
     });
+  }
+
+  /** What `docker logs --details` shows of each entry of a container's log. */
+  logAttributes(reference: string): ReadonlyMap<string, string> {
+    const { id, name, imageId, config, host } = this.resolve(reference);
+    return logAttributes({ id, name, imageId, config, options: host.logging?.options ?? {} });
   }
 
   /** Sets the size of the container's terminal. @throws conflict when it does not run */

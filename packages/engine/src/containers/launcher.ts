@@ -117,7 +117,7 @@ export class Launcher {
       {
         bundle: folder,
         name: container.name,
-        logPath: this.logPath(id),
+        ...(container.host.logging?.driver === 'none' ? {} : { logPath: this.logPath(id) }),
         terminal: container.config.tty,
         stdin: container.config.openStdin,
         // A terminal is not closed by a client that leaves it: the next one types on.

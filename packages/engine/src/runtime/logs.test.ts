@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -177,4 +177,66 @@ test('following with tail starts at the tail', { timeout: 10_000 }, async () => 
   const path = await logFile(`${at(1)} stdout F a\n${at(2)} stdout F b\n`);
   const follow = { signal: new AbortController().signal, ended: Promise.resolve() };
   assert.deepEqual(await read(path, { tail: 1, follow }), ['stdout:b\n']);
+});
+
+test('older parts of a rotated log come first', async () => {
+  const path = await logFile(`${at(5)} stdout F five\n${at(6)} stdout F six\n`);
+  await writeFile(`${path}.1`, `${at(3)} stdout F three\n${at(4)} stderr F four\n`);
+  await writeFile(`${path}.2`, `${at(1)} stdout F one\n${at(2)} stdout F two\n`);
+  const all = [
+    'stdout:one\n',
+    'stdout:two\n',
+    'stdout:three\n',
+    'stderr:four\n',
+    'stdout:five\n',
+    'stdout:six\n',
+  ];
+  assert.deepEqual(await read(path), all);
+  for (let tail = 0; tail <= 7; tail += 1)
+    assert.deepEqual(await read(path, { tail }), tail === 0 ? [] : all.slice(-tail));
+  assert.deepEqual(await read(path, { tail: 3, stderr: false }), [
+    'stdout:three\n',
+    'stdout:five\n',
+    'stdout:six\n',
+  ]);
+});
+
+test('a follower goes on where the log was rotated', async () => {
+  const path = await logFile(`${at(1)} stdout F one\n`);
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  const signal = new AbortController().signal;
+  const seen: string[] = [];
+  const reading = (async () => {
+    for await (const entry of readLogs(path, { ...both, follow: { signal, ended } })) seen.push(show(entry));
+  })();
+  const sees = async (count: number) => {
+    for (const deadline = performance.now() + 5000; seen.length < count; ) {
+      assert.ok(performance.now() < deadline, `only ${seen.length} entries`);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  };
+  await sees(1);
+  for (const [number, word] of ['two', 'three', 'four'].entries()) {
+    await appendFile(path, `${at(2)} stdout F before ${word}\n`);
+    await rename(path, `${path}.${number + 1}`);
+    await writeFile(path, `${at(3)} stdout F ${word}\n`);
+    await sees(1 + 2 * (number + 1));
+  }
+  await appendFile(path, `${at(4)} stdout F last\n`);
+  end();
+  await reading;
+  assert.deepEqual(
+    seen.map((entry) => entry.slice('stdout:'.length, -1)),
+    ['one', 'before two', 'two', 'before three', 'three', 'before four', 'four', 'last'],
+  );
+});
+
+test('the last lines of a large log are found without reading all of it', async () => {
+  const line = `${at(1)} stdout F ${'x'.repeat(1000)}\n`;
+  const path = await logFile(line.repeat(100_000));
+  await appendFile(path, `${at(2)} stdout F end\n`);
+  const startedAt = performance.now();
+  assert.deepEqual(await read(path, { tail: 1 }), ['stdout:end\n']);
+  const took = performance.now() - startedAt;
+  assert.ok(took < 100, `it took ${took} ms`);
 });

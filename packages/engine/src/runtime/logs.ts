@@ -5,7 +5,7 @@
  * Only reads; conmon owns the file. Source: conmon(8), "--log-path", and the Kubernetes CRI log format.
  */
 import { type FSWatcher, watch } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 
 export interface LogEntry {
   readonly stream: 'stdout' | 'stderr';
@@ -75,20 +75,53 @@ export function parseTimestampNs(text: string): bigint | undefined {
 }
 
 /**
- * The entries of a log file in the order they were written. A file that does not exist is an empty log,
- * also to a follower: open it after conmon has started (conmon creates the file before it runs anything).
+ * The entries of a log in the order they were written, from its older parts (`PATH.1`, and before that `PATH.2` and so
+ * on) to the file itself. A file that does not exist is an empty log, also to a follower: open it after conmon has
+ * started (conmon creates the file before it runs anything).
  * A chunk without newline is handed out as it is, so that a prompt appears while it waits for its answer.
  */
 export async function* readLogs(path: string, options: ReadLogsOptions): AsyncGenerator<LogEntry, void> {
-  const file = await openIfExists(path);
-  if (!file) return;
   const filter = new EntryFilter(options);
+  const parts = await openParts(path);
   try {
-    const start = options.tail === undefined ? 0 : await findTail(file, options.tail, filter);
-    yield* readFrom(file, path, start, filter, options.follow);
+    const starts = await findStarts(parts, options.tail, filter);
+    for (const [index, { file, start }] of starts.entries()) {
+      const isNewest = index === starts.length - 1;
+      yield* readFrom(file, path, start, filter, isNewest ? options.follow : undefined);
+    }
   } finally {
-    await file.close();
+    await Promise.all(parts.map((file) => file.close()));
   }
+}
+
+/** The files of a log, the oldest first. */
+async function openParts(path: string): Promise<FileHandle[]> {
+  const newest = await openIfExists(path);
+  if (!newest) return [];
+  const parts = [newest];
+  for (let number = 1; ; number += 1) {
+    const older = await openIfExists(`${path}.${number}`);
+    if (!older) return parts;
+    parts.unshift(older);
+  }
+}
+
+/** Which files to read and from where on, for the last lines of all of them together. */
+async function findStarts(
+  parts: readonly FileHandle[],
+  tail: number | undefined,
+  filter: EntryFilter,
+): Promise<{ file: FileHandle; start: number }[]> {
+  if (tail === undefined) return parts.map((file) => ({ file, start: 0 }));
+  const starts = [];
+  let missing = tail;
+  for (const file of parts.toReversed()) {
+    const { position, lines } = await findTail(file, missing, filter);
+    starts.unshift({ file, start: position });
+    missing -= lines;
+    if (missing <= 0) break;
+  }
+  return starts;
 }
 
 /** Decides which lines of the file the reader asked for. */
@@ -131,20 +164,21 @@ class LineSplitter {
 }
 
 async function* readFrom(
-  file: FileHandle,
+  first: FileHandle,
   path: string,
   start: number,
   filter: EntryFilter,
   follow: FollowOptions | undefined,
 ): AsyncGenerator<LogEntry, void> {
   using changes = follow ? new FileChanges(path, follow) : undefined;
+  await using current = new CurrentFile(first, path);
   const splitter = new LineSplitter();
   const block = Buffer.allocUnsafe(BLOCK_BYTES);
   for (let position = start; ; ) {
     if (follow?.signal.aborted) return;
     // Asked before reading: what was written before the end was announced is then surely read below.
     const isLastRound = !changes || changes.hasEnded;
-    const { bytesRead } = await file.read(block, 0, block.length, position);
+    const { bytesRead } = await current.file.read(block, 0, block.length, position);
     position += bytesRead;
     for (const bytes of splitter.push(block.subarray(0, bytesRead))) {
       const line = parseLogLine(bytes);
@@ -153,8 +187,42 @@ async function* readFrom(
       if (filter.accepts(line)) yield toEntry(line);
     }
     if (bytesRead > 0) continue;
+    if (changes && (await current.next())) {
+      changes.watch();
+      position = 0;
+      continue;
+    }
     if (isLastRound) return;
     await changes.next();
+  }
+}
+
+/** The file that a follower reads: another one once the log has been rotated. */
+class CurrentFile implements AsyncDisposable {
+  readonly #first: FileHandle;
+  readonly #path: string;
+  file: FileHandle;
+
+  constructor(first: FileHandle, path: string) {
+    this.#first = first;
+    this.#path = path;
+    this.file = first;
+  }
+
+  /** Goes on to the file that now has the log's name, if that is another one. */
+  async next(): Promise<boolean> {
+    const [ours, named] = await Promise.all([this.file.stat(), stat(this.#path).catch(() => undefined)]);
+    if (!named || named.ino === ours.ino) return false;
+    const file = await openIfExists(this.#path);
+    if (!file) return false;
+    await this[Symbol.asyncDispose]();
+    this.file = file;
+    return true;
+  }
+
+  /** The first one is its opener's. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.file !== this.#first) await this.file.close();
   }
 }
 
@@ -168,7 +236,8 @@ function toEntry(line: LogLine): LogEntry {
 
 /** Wakes a reader when the file has grown, the container has ended or the reader has gone. */
 class FileChanges implements Disposable {
-  readonly #watcher: FSWatcher;
+  readonly #path: string;
+  #watcher: FSWatcher | undefined;
   readonly #signal: AbortSignal;
   #pending = false;
   #wake: (() => void) | undefined;
@@ -176,15 +245,29 @@ class FileChanges implements Disposable {
 
   constructor(path: string, follow: FollowOptions) {
     this.#signal = follow.signal;
-    this.#watcher = watch(path, { persistent: false }, this.#notify);
-    // The file may be removed under us together with its container; `ended` or the signal says so.
-    this.#watcher.on('error', this.#notify);
+    this.#path = path;
+    this.watch();
     this.#signal.addEventListener('abort', this.#notify);
     const end = (): void => {
       this.hasEnded = true;
       this.#notify();
     };
     follow.ended.then(end, end);
+  }
+
+  /** Watches the file that has the name now. */
+  watch(): void {
+    this.#watcher?.close();
+    this.#watcher = undefined;
+    try {
+      this.#watcher = watch(this.#path, { persistent: false }, this.#notify);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+    // The file may be removed under us together with its container; `ended` or the signal says so.
+    this.#watcher?.on('error', this.#notify);
+    // What came before it was watched.
+    this.#notify();
   }
 
   /** Resolves at the first change since the last call, at once when there was one already. */
@@ -199,7 +282,7 @@ class FileChanges implements Disposable {
 
   [Symbol.dispose](): void {
     this.#signal.removeEventListener('abort', this.#notify);
-    this.#watcher.close();
+    this.#watcher?.close();
   }
 
   readonly #notify = (): void => {
@@ -210,10 +293,15 @@ class FileChanges implements Disposable {
 }
 
 /**
- * The position in the file where its last `count` wanted lines begin, found by reading blocks from the end.
+ * The position in the file where its last `count` wanted lines begin, found by reading blocks from the end, and how many
+ * they are.
  * A run of parts with the line that completes them counts as one line, as do parts left without completion.
  */
-async function findTail(file: FileHandle, count: number, filter: EntryFilter): Promise<number> {
+async function findTail(
+  file: FileHandle,
+  count: number,
+  filter: EntryFilter,
+): Promise<{ readonly position: number; readonly lines: number }> {
   const { size } = await file.stat();
   let lines = 0;
   let found = size;
@@ -223,13 +311,13 @@ async function findTail(file: FileHandle, count: number, filter: EntryFilter): P
     const line = parseLogLine(bytes);
     if (!line || !filter.accepts(line)) continue;
     if (!line.isPartial || !isCounted[line.stream]) {
-      if (lines === count) return found;
+      if (lines === count) return { position: found, lines };
       lines += 1;
     }
     isCounted[line.stream] = true;
     found = position;
   }
-  return found;
+  return { position: found, lines };
 }
 
 /** The complete lines before `size`, last first, each with the position of its first byte. */

@@ -31,7 +31,8 @@ export interface CreateOptions {
   /** Bundle folder; conmon puts its attach socket and control pipes there as well. */
   readonly bundle: string;
   readonly name: string;
-  readonly logPath: string;
+  /** Where its output is written down, if it is. */
+  readonly logPath?: string;
   readonly terminal: boolean;
   readonly stdin: boolean;
   /** Whether the container's stdin stays open when an attached client goes away. */
@@ -121,7 +122,8 @@ export class Runtime {
         '--conmon-pidfile',
         join(options.bundle, 'conmon.pid'),
       ],
-      ['--exit-dir', this.exitFolder, '--log-path', `k8s-file:${options.logPath}`, '--log-level', 'error'],
+      ['--exit-dir', this.exitFolder, '--log-level', 'error'],
+      ['--log-path', options.logPath === undefined ? 'off:' : `k8s-file:${options.logPath}`],
       // Without this conmon waits for the disk at every exit.
       ['--no-sync-log'],
       options.terminal ? ['--terminal'] : [],
