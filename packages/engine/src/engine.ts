@@ -17,6 +17,7 @@ import { Links } from './containers/links.ts';
 import { Membership } from './containers/membership.ts';
 import { Networking } from './containers/networking.ts';
 import { Pausing } from './containers/pausing.ts';
+import { Pruning } from './containers/pruning.ts';
 import { ContainerRegistry } from './containers/registry.ts';
 import { Stopping } from './containers/stopping.ts';
 import { Updating } from './containers/updating.ts';
@@ -244,10 +245,11 @@ export class Engine implements AsyncDisposable {
     const membership = new Membership({ ...shared, lifecycle, sandboxes, names, publishing });
     const pausing = new Pausing({ registry, lifecycle, runtime, events, log });
     const stopping = new Stopping({ registry, lifecycle, pausing, events });
+    const pruning = new Pruning({ registry, lifecycle, launcher, events, log });
     const updating = new Updating({ registry, lifecycle, runtime, events });
     const containers = new Containers({
       ...{ ...shared, lifecycle, membership, names, runtime },
-      ...{ pausing, stopping, updating },
+      ...{ pausing, pruning, stopping, updating },
     });
     const limits = limitSupport();
     const stats = new Stats({

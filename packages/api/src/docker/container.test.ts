@@ -18,7 +18,8 @@ import {
   networkRecord,
   runningRecord,
 } from '../fixtures/engine.ts';
-import { humanDuration, statusText, toDockerInspect, toDockerSummary } from './container.ts';
+import { toDockerInspect, toDockerSummary } from './container.ts';
+import { humanDuration, statusText } from './container-status.ts';
 
 const NEWEST = 150;
 

@@ -8,7 +8,6 @@ import {
   type Engine,
   effectiveHostname,
   gatewayOf,
-  type Health,
   type HostConfig,
   interfaceAddresses,
   isActive,
@@ -21,53 +20,13 @@ import {
   shortId,
 } from '@seaway/engine';
 import type { ApiVersion } from '../http/version.ts';
+import { shownState, statusText } from './container-status.ts';
 import { toDockerHealth, toDockerHealthCheck } from './health.ts';
 import { toDockerIsolation } from './isolation-options.ts';
 import { toDockerLogConfig } from './log-config.ts';
 import { toDockerMounts } from './mount-points.ts';
 import { toDockerPortBindings, toDockerPortList, toDockerPorts } from './port-bindings.ts';
 import { toDockerResources } from './resources.ts';
-
-/** `running`, `Up 5 seconds`, `Exited (0) 2 minutes ago`. @param nowMs milliseconds since the epoch */
-export function statusText({ state }: ContainerRecord, nowMs: number): string {
-  switch (state.status) {
-    case 'created':
-      return 'Created';
-    case 'running':
-      return `Up ${humanDuration(nowMs - Date.parse(state.startedAt))}${healthText(state.health)}`;
-    case 'paused':
-      return `Up ${humanDuration(nowMs - Date.parse(state.startedAt))} (Paused)`;
-    case 'restarting':
-      return `Restarting (${state.exitCode}) ${humanDuration(nowMs - Date.parse(state.finishedAt))} ago`;
-    case 'exited':
-      return `Exited (${state.exitCode}) ${humanDuration(nowMs - Date.parse(state.finishedAt))} ago`;
-    case 'dead':
-      return 'Dead';
-  }
-}
-
-function healthText(health: Health | undefined): string {
-  if (!health) return '';
-  return health.status === 'starting' ? ' (health: starting)' : ` (${health.status})`;
-}
-
-/** A duration in Docker's rough words. */
-export function humanDuration(ms: number): string {
-  const seconds = Math.floor(ms / 1000);
-  const minutes = Math.floor(seconds / 60);
-  const hours = Math.round(ms / 3_600_000);
-  if (seconds < 1) return 'Less than a second';
-  if (seconds === 1) return '1 second';
-  if (seconds < 60) return `${seconds} seconds`;
-  if (minutes === 1) return 'About a minute';
-  if (minutes < 60) return `${minutes} minutes`;
-  if (hours === 1) return 'About an hour';
-  if (hours < 48) return `${hours} hours`;
-  if (hours < 24 * 14) return `${Math.floor(hours / 24)} days`;
-  if (hours < 24 * 60) return `${Math.floor(hours / 24 / 7)} weeks`;
-  if (hours < 24 * 365 * 2) return `${Math.floor(hours / 24 / 30)} months`;
-  return `${Math.floor(hours / 24 / 365)} years`;
-}
 
 /** One entry of GET /containers/json. @param linkNames the names PARENT/ALIAS that links give to it */
 export function toDockerSummary(
@@ -90,7 +49,7 @@ export function toDockerSummary(
     Created: Math.floor(Date.parse(container.createdAt) / 1000),
     Ports: hasPorts(engine, container) ? toDockerPortList(container) : [],
     Labels: container.config.labels,
-    State: container.state.status,
+    State: shownState(container),
     Status: statusText(container, Date.now()),
     HostConfig: { NetworkMode: container.host.networkModeText },
     NetworkSettings: { Networks: toDockerNetworks(engine, container, version) },
@@ -124,7 +83,7 @@ export function toDockerInspect(engine: Engine, container: ContainerRecord, vers
     Path: container.path,
     Args: container.args,
     State: {
-      Status: state.status,
+      Status: shownState(container),
       Running: isActive(container),
       Paused: state.status === 'paused',
       Restarting: state.status === 'restarting',

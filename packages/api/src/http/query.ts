@@ -100,9 +100,14 @@ export function matchesLabels(
 
 /** Docker's names and ids match exactly or as an unanchored regular expression. @throws invalid for a broken one */
 export function matchesPattern(pattern: string, text: string): boolean {
-  if (pattern === text) return true;
+  return patternOf(pattern)(text);
+}
+
+/** As {@link matchesPattern}, for many texts. @throws invalid for a broken expression */
+export function patternOf(pattern: string): (text: string) => boolean {
   try {
-    return new RegExp(pattern).test(text);
+    const expression = new RegExp(pattern);
+    return (text) => text === pattern || expression.test(text);
   } catch {
     throw invalid('invalid-filter', `invalid filter: '${pattern}' is no regular expression`);
   }

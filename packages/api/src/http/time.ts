@@ -27,13 +27,22 @@ export function parseUntilMs(text: string, nowMs: number): number {
     const localMs = Date.parse(text.includes('T') ? text : `${text}T00:00`);
     if (!Number.isNaN(localMs)) return localMs;
   }
-  if (/^(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+$/.test(text)) {
-    const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)];
-    const ageMs = parts.reduce(
-      (sum, [, count, unit]) => sum + Number(count) * durationUnitsMs[unit as keyof typeof durationUnitsMs],
-      0,
-    );
-    return nowMs - ageMs;
-  }
+  const ageMs = durationMs(text);
+  if (ageMs !== undefined) return nowMs - ageMs;
   throw invalid('invalid-filter', `invalid filter 'until=${text}'`);
+}
+
+/** How long ago, such as `10m` or `1h30m`. @returns nanoseconds since the epoch, undefined when the text is no duration */
+export function parseAgoNs(text: string, nowMs: number): bigint | undefined {
+  const ageMs = durationMs(text);
+  return ageMs === undefined ? undefined : BigInt(Math.round((nowMs - ageMs) * 1000)) * 1000n;
+}
+
+function durationMs(text: string): number | undefined {
+  if (!/^(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+$/.test(text)) return undefined;
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)];
+  return parts.reduce(
+    (sum, [, count, unit]) => sum + Number(count) * durationUnitsMs[unit as keyof typeof durationUnitsMs],
+    0,
+  );
 }

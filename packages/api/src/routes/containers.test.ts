@@ -170,6 +170,8 @@ describe('the list', () => {
       400,
       "invalid filter 'status=x': it should be one of created, running, paused, restarting, removing, exited, dead",
     ],
+    ['{"health":["x"]}', 400, 'Unrecognised filter value for health: x'],
+    ['{"is-task":["x"]}', 400, "invalid filter 'is-task=x'"],
     ['{"exited":["x"]}', 400, "invalid filter 'exited=x'"],
     ['{"publish":["8080:80"]}', 400, "invalid filter 'publish=8080:80': it should be PORT[-PORT][/PROTOCOL]"],
     ['{"expose":["x"]}', 400, "invalid filter 'expose=x': it should be PORT[-PORT][/PROTOCOL]"],

@@ -25,6 +25,7 @@ const past = [
   event(103, 'container', 'start', 'c1', { name: 'web', image: 'busybox:latest', tier: 'front' }),
   event(104, 'container', 'create', 'c2', { name: 'job', image: 'job' }),
   event(105, 'daemon', 'reload', 'd1', { name: 'host' }),
+  event(106, 'container', 'health_status: healthy', 'd3', { name: 'db', image: 'db' }),
 ];
 
 async function shown(query: string): Promise<string[]> {
@@ -42,16 +43,18 @@ const filtered = (filters: object) =>
   shown(`since=0&until=200&filters=${encodeURIComponent(JSON.stringify(filters))}`);
 
 const all = past.map(({ type, action, actorId }) => `${type} ${action} ${actorId}`);
-const [imported, created, connected, started, other, reloaded] = all;
+const [imported, created, connected, started, other, reloaded, healthy] = all;
 
 describe('events of the past', () => {
   for (const [query, expected] of [
     ['since=0&until=200', all],
+    ['since=1000000h&until=1h', all],
+    ['since=1ms&until=1ns', []],
     ['since=102&until=103', [connected, started]],
     ['since=101.5&until=102.5', [connected]],
     ['since=1970-01-01T00:01:44Z&until=1970-01-01T00:01:44.5Z', [other]],
-    ['until=200', []],
-    ['since=106&until=200', []],
+    ['until=102', [imported, created, connected]],
+    ['since=107&until=200', []],
   ] as const) {
     test(`${query}`, async () => assert.deepEqual(await shown(query), expected));
   }
@@ -61,7 +64,17 @@ describe('events of the past', () => {
     [{ event: ['create'] }, [created, other]],
     [{ event: { create: true }, type: { container: true } }, [created, other]],
     [{ container: ['web'] }, [created, started]],
-    [{ container: ['c1'] }, [created, connected, started]],
+    [{ container: ['c1'] }, [created, started]],
+    [{ container: ['c'] }, [created, started, other]],
+    [{ container: ['jo', 'we'] }, [created, started, other]],
+    [{ container: ['eb'] }, []],
+    [{ network: ['n1'] }, [connected]],
+    [{ image: ['sha256:aa'] }, [imported]],
+    [{ image: ['registry.example'] }, []],
+    [{ plugin: ['x'] }, []],
+    [{ event: ['health_status'] }, [healthy]],
+    [{ event: ['health_status: healthy'] }, [healthy]],
+    [{ event: ['health'] }, []],
     [{ network: ['bridge'] }, [connected]],
     [{ image: ['registry.example:5000/app'] }, [imported]],
     [{ image: ['registry.example:5000/app:1'] }, [imported]],

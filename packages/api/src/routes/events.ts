@@ -3,9 +3,11 @@ import { type EngineEvent, invalid } from '@seaway/engine';
 import { eventLine } from '../docker/event.ts';
 import { clientSignal, openStream } from '../http/hijack.ts';
 import { type Filters, matches, matchesLabels, parseFilters, type Query, queryText } from '../http/query.ts';
-import { parseTimeNs } from '../http/time.ts';
+import { parseAgoNs, parseTimeNs } from '../http/time.ts';
 import type { RouteApp, RouteContext } from './context.ts';
 
+/** Of parts of Docker that are not here: nothing happens to them. */
+const foreignKinds = ['plugin', 'node', 'service', 'secret', 'config'] as const;
 const filterKeys = [
   'type',
   'event',
@@ -16,6 +18,7 @@ const filterKeys = [
   'label',
   'daemon',
   'scope',
+  ...foreignKinds,
 ] as const;
 /** How much is kept for a client that does not read. */
 const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
@@ -41,8 +44,9 @@ export function eventRoutes(app: RouteApp, { engine }: RouteContext): void {
       // Events do not wait for anybody. Who misses some must know, and a broken connection says so.
       if (out.writableLength > MAX_UNREAD_BYTES) out.destroy();
     };
-    if (since !== undefined) {
-      for (const event of engine.events.recent()) if (event.timeNanoseconds >= since) write(event);
+    // An end alone asks for all that is remembered up to there, as at Docker.
+    if (since !== undefined || until !== undefined) {
+      for (const event of engine.events.recent()) if (event.timeNanoseconds >= (since ?? 0n)) write(event);
     }
     const unsubscribe = engine.events.subscribe(write);
     const remainingMs =
@@ -61,31 +65,41 @@ export function eventRoutes(app: RouteApp, { engine }: RouteContext): void {
 function eventTime(query: Query, name: string): bigint | undefined {
   const text = queryText(query, name);
   if (!text) return undefined;
-  const time = parseTimeNs(text);
+  const time = parseTimeNs(text) ?? parseAgoNs(text, Date.now());
   if (time === undefined) throw invalid('invalid-query', `invalid value for ${name}: "${text}" is no time`);
   return time;
 }
 
 function isShown(event: EngineEvent, filters: Filters): boolean {
   const { type, action, actorId, attributes } = event;
-  const isActor = (kind: EngineEvent['type']) => (value: string) =>
-    type === kind ? actorId.startsWith(value) || attributes.name === value : attributes[kind] === value;
+  // The beginning of an id or a name is enough.
+  const isActor = (kind: EngineEvent['type']) =>
+    matches(
+      filters,
+      kind,
+      (value) => type === kind && (actorId.startsWith(value) || (attributes.name ?? '').startsWith(value)),
+    );
   return (
     matches(filters, 'type', (value) => value === type) &&
-    // What was run follows the names of an exec's events.
+    // What was run follows the names of an exec's events, and the new state that of a health check's.
     matches(filters, 'event', (value) => value === action || action.startsWith(`${value}: `)) &&
-    matches(filters, 'container', isActor('container')) &&
-    matches(filters, 'network', isActor('network')) &&
-    matches(filters, 'image', (value) => isActor('image')(value) || isUntagged(event, value)) &&
-    matches(filters, 'daemon', isActor('daemon')) &&
-    matches(filters, 'volume', isActor('volume')) &&
+    isActor('container') &&
+    isActor('network') &&
+    isActor('volume') &&
+    isActor('daemon') &&
+    matches(filters, 'image', (value) => isOfImage(event, value)) &&
     matches(filters, 'scope', (value) => value === 'local') &&
+    foreignKinds.every((kind) => matches(filters, kind, () => false)) &&
     matchesLabels(filters, attributes)
   );
 }
 
-/** An image's name may be given without its tag. */
-function isUntagged({ type, attributes }: EngineEvent, value: string): boolean {
-  const name = (type === 'image' ? attributes.name : attributes.image) ?? '';
-  return name.replace(/:[^:/]*$/, '') === value;
+/** By id or name, which may be given without its tag; of a container, the image that it is made from. */
+function isOfImage({ type, actorId, attributes }: EngineEvent, value: string): boolean {
+  const name = (type === 'image' ? attributes.name : type === 'container' ? attributes.image : '') ?? '';
+  return [actorId, name, withoutTag(name)].includes(value);
+}
+
+function withoutTag(name: string): string {
+  return name.replace(/:[^:/]*$/, '');
 }

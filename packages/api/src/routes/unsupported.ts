@@ -5,7 +5,6 @@
 type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
 
 export const unsupportedEndpoints: readonly (readonly [method: Method, path: string, hint?: string])[] = [
-  ['POST', '/containers/prune'],
   ['POST', '/build', 'build the image elsewhere, and "docker load" it'],
   ['POST', '/build/cancel'],
   ['POST', '/session'],

@@ -35,6 +35,7 @@ import type { Membership } from './membership.ts';
 import type { Networking } from './networking.ts';
 import type { Pausing } from './pausing.ts';
 import { type CreateRequest, hasLegacyLinks, planContainer } from './plan-container.ts';
+import type { Pruned, Pruning } from './pruning.ts';
 import type { ContainerRegistry } from './registry.ts';
 import { withJoinedIds } from './shared-namespaces.ts';
 import type { StopOptions, Stopping } from './stopping.ts';
@@ -55,6 +56,7 @@ export interface ContainersParts {
   readonly pausing: Pausing;
   readonly updating: Updating;
   readonly runtime: Runtime;
+  readonly pruning: Pruning;
   readonly links: Links;
   readonly networks: Networks;
   readonly reservations: Reservations;
@@ -250,6 +252,11 @@ export class Containers {
       await this.remove(container.id, options);
   }
 
+  /** Removes all that do not run and are wanted; see {@link Pruning.prune}. */
+  prune(isWanted: (container: ContainerRecord) => boolean): Promise<Pruned> {
+    return this.#parts.pruning.prune(isWanted);
+  }
+
   /** @throws invalid for a bad or unchanged name, conflict when it is taken */
   async rename(reference: string, name: string): Promise<void> {
     const container = this.resolve(reference);
@@ -300,7 +307,9 @@ export class Containers {
     const container = this.resolve(reference);
     const bundle = isRunning(container) ? this.#parts.launcher.folder(container.id) : undefined;
     try {
-      return this.#parts.lifecycle.attachStreams.attach(container.id, bundle, handlers);
+      const session = this.#parts.lifecycle.attachStreams.attach(container.id, bundle, handlers);
+      emitContainerEvent(this.#parts.events, 'attach', container);
+      return session;
     } catch (error) {
       throw conflict(
         'streams-unreachable',
@@ -357,5 +366,9 @@ export class Containers {
     const container = this.resolve(reference);
     checkRunning(container);
     await resizeTerminal(this.#parts.launcher.folder(container.id), rows, columns);
+    emitContainerEvent(this.#parts.events, 'resize', container, {
+      height: String(rows),
+      width: String(columns),
+    });
   }
 }

@@ -58,9 +58,11 @@ export interface ReleaseOptions {
 
 export class Endpoints {
   readonly #parts: EndpointsParts;
+  readonly #byContainer: (id: ContainerId) => EndpointRecord[];
 
   constructor(parts: EndpointsParts) {
     this.#parts = parts;
+    this.#byContainer = parts.store.endpoints.groupBy(({ containerId }) => containerId);
   }
 
   /** Those of a network. */
@@ -69,7 +71,7 @@ export class Endpoints {
   }
 
   ofContainer(id: ContainerId): EndpointRecord[] {
-    return this.#all().filter((endpoint) => endpoint.containerId === id);
+    return this.#byContainer(id);
   }
 
   #all(): EndpointRecord[] {

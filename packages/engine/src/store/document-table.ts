@@ -10,6 +10,7 @@ export class DocumentTable<T extends { readonly id: string }> {
   readonly #documents = new Map<string, T>();
   readonly #upsert: StatementSync;
   readonly #remove: StatementSync;
+  readonly #groupings: Grouping<T>[] = [];
 
   constructor(database: DatabaseSync, name: string) {
     this.#name = name;
@@ -34,6 +35,17 @@ export class DocumentTable<T extends { readonly id: string }> {
     return this.#documents.values();
   }
 
+  /**
+   * Keeps the documents in groups by a key that several may share.
+   * @returns those of one key, in the order in which they came
+   */
+  groupBy(keyOf: (document: T) => string | undefined): (key: string) => T[] {
+    const grouping = new Grouping(keyOf);
+    for (const document of this.all()) grouping.put(undefined, document);
+    this.#groupings.push(grouping);
+    return (key) => grouping.of(key);
+  }
+
   get size(): number {
     return this.#documents.size;
   }
@@ -44,14 +56,17 @@ export class DocumentTable<T extends { readonly id: string }> {
    */
   put(document: T): T {
     this.#write(() => this.#upsert.run(document.id, JSON.stringify(document)));
+    for (const grouping of this.#groupings) grouping.put(this.#documents.get(document.id), document);
     this.#documents.set(document.id, document);
     return document;
   }
 
   /** Deletes; an unknown id is no error. */
   delete(id: string): void {
-    if (!this.#documents.has(id)) return;
+    const document = this.#documents.get(id);
+    if (!document) return;
     this.#write(() => this.#remove.run(id));
+    for (const grouping of this.#groupings) grouping.drop(document);
     this.#documents.delete(id);
   }
 
@@ -62,5 +77,33 @@ export class DocumentTable<T extends { readonly id: string }> {
       const message = `cannot write to the database (${this.#name}): ${messageOf(error)}`;
       throw internal('store-write-failed', message, { table: this.#name }, error);
     }
+  }
+}
+
+/** Documents by key and id. */
+class Grouping<T extends { readonly id: string }> {
+  readonly #keyOf: (document: T) => string | undefined;
+  readonly #groups = new Map<string, Map<string, T>>();
+
+  constructor(keyOf: (document: T) => string | undefined) {
+    this.#keyOf = keyOf;
+  }
+
+  put(before: T | undefined, document: T): void {
+    const key = this.#keyOf(document);
+    if (before && this.#keyOf(before) !== key) this.drop(before);
+    if (key === undefined) return;
+    const group = this.#groups.get(key) ?? new Map<string, T>();
+    this.#groups.set(key, group.set(document.id, document));
+  }
+
+  drop(document: T): void {
+    const key = this.#keyOf(document);
+    const group = key === undefined ? undefined : this.#groups.get(key);
+    if (group?.delete(document.id) && group.size === 0) this.#groups.delete(key!);
+  }
+
+  of(key: string): T[] {
+    return [...(this.#groups.get(key)?.values() ?? [])];
   }
 }

@@ -41,6 +41,23 @@ describe('the store', () => {
     });
   });
 
+  it('keeps documents in groups, through changes of their keys', () => {
+    const table = new DocumentTable<{ id: string; of?: string }>(new DatabaseSync(':memory:'), 'things');
+    table.put({ id: 'a', of: 'x' });
+    const ofGroup = table.groupBy((document) => document.of);
+    const ids = (key: string) => ofGroup(key).map(({ id }) => id);
+    table.put({ id: 'b', of: 'x' });
+    table.put({ id: 'c' });
+    assert.deepEqual(ids('x'), ['a', 'b']);
+    table.put({ id: 'a', of: 'y' });
+    table.put({ id: 'c', of: 'x' });
+    assert.deepEqual([ids('x'), ids('y')], [['b', 'c'], ['a']]);
+    table.put({ id: 'b' });
+    table.delete('c');
+    table.delete('c');
+    assert.deepEqual([ids('x'), ids('y'), ids('z')], [[], ['a'], []]);
+  });
+
   it('keeps memory and disk the same when a write fails', () => {
     const database = new DatabaseSync(':memory:');
     const table = new DocumentTable<{ id: string; text: string }>(database, 'things');
