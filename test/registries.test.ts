@@ -386,6 +386,18 @@ describe('trouble on the way', () => {
     await fails(`inspect ${name()}`, /No such object/i);
   });
 
+  test('a daemon that is killed in the middle has forgotten it when it is back', async () => {
+    const before = await takeInventory(lab, lab.engine);
+    slow.behave('stall');
+    const pull = leaveAfterFirstLine(pullPath());
+    await pull.started;
+    await lab.engine.restart('SIGKILL');
+    slow.behave('pass');
+    await expectSameInventory(lab, before, lab.engine);
+    assert.match(await lab.dockerOutput(`pull ${name()}`), /Downloaded newer image/);
+    await lab.docker(`rmi ${name()}`);
+  });
+
   test('damaged content is refused whole', async () => {
     const before = await takeInventory(lab, lab.engine);
     const manifest = JSON.parse(

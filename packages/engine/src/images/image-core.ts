@@ -325,9 +325,12 @@ export class ImageCore {
    * Call after deleting a container.
    */
   async collect(inUseBy: ImageUsers): Promise<void> {
+    // The usual case must not wait for an image that is being unpacked.
+    const isUnused = (image: ImageRecord): boolean => !!image.isRemoved && inUseBy(image.id).length === 0;
+    if (![...this.#table.all()].some(isUnused)) return;
     await this.#exclusively(async () => {
       for (const image of [...this.#table.all()]) {
-        if (image.isRemoved && inUseBy(image.id).length === 0) await this.#delete(image);
+        if (isUnused(image)) await this.#delete(image);
       }
     });
   }

@@ -572,6 +572,45 @@ test('what earlier versions stored goes on working', async () => {
   assert.equal(store.resolve('a').layerBlobs[0]?.sizeBytes, tarball.length);
 });
 
+test('a layer in a newer compression is kept as it came, and unpacked all the same', async () => {
+  const packed = zstdCompressSync(tarball);
+  const layer = {
+    digest: `sha256:${sha256(packed)}`,
+    sizeBytes: packed.length,
+    mediaType: 'application/vnd.oci.image.layer.v1.tar+zstd',
+    diffId: `sha256:${sha256(tarball)}`,
+    unpackedBytes: tarball.length,
+  };
+  await writeFile(store.files.blobs.path(layer.digest), packed);
+  const rootfs = { type: 'layers', diff_ids: [layer.diffId, layer.diffId] };
+  const configBytes = Buffer.from(JSON.stringify({ os: 'linux', architecture: 'amd64', rootfs }));
+  const image = await store.add({ configBytes, layers: [layer, layer] }, { names: ['packed:1'] });
+  assert.equal(await readFile(join(store.rootfs(image.id), 'etc/hello'), 'utf8'), 'hello\n');
+  assert.deepEqual((await contents())['blobs/sha256'], image.blobs.map((blob) => blob.slice(7)).sort());
+  const archive: Buffer[] = [];
+  for await (const chunk of await store.save(['packed'])) archive.push(chunk);
+  await store.remove('packed:1', { force: false, inUseBy: unused });
+  assert.deepEqual(await contents(), empty);
+  await store.load(stream(Buffer.concat(archive)));
+  assert.equal(store.resolve('packed:1').id, image.id);
+});
+
+test('a layer whose content is not what it should be is found out while it is unpacked', async () => {
+  const other = gzipSync(await tar({ other: 'x' }));
+  const layer = {
+    digest: `sha256:${sha256(other)}`,
+    sizeBytes: other.length,
+    mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip',
+    diffId: `sha256:${sha256(tarball)}`,
+    unpackedBytes: tarball.length,
+  };
+  await writeFile(store.files.blobs.path(layer.digest), other);
+  const rootfs = { type: 'layers', diff_ids: [layer.diffId] };
+  const configBytes = Buffer.from(JSON.stringify({ os: 'linux', architecture: 'amd64', rootfs }));
+  await rejects(store.add({ configBytes, layers: [layer] }, {}), 'invalid', /diffid mismatch/);
+  assert.deepEqual(await contents(), empty);
+});
+
 test('many imports at once all succeed', async () => {
   const images = await Promise.all(
     Array.from({ length: 6 }, (_, n) =>
