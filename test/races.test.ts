@@ -324,6 +324,7 @@ let orphanedAt = 0;
 describe('clients that hang up', aboutOurs, () => {
   before(async () => {
     const id = await run('orphan', ['sh', '-c', 'echo before; sleep 1; exit 5']);
+    await eventually(async () => assert.equal(await lab.dockerOutput('logs orphan'), 'before'));
     await killInLab(conmonOf(id));
     orphanedAt = performance.now();
   });

@@ -216,13 +216,15 @@ test(
   "what runc could not delete at a container's end does not hinder its next start",
   aboutOurs,
   async () => {
-    await create('sticky', { Cmd: ['true'] });
+    const id = await create('sticky', { Cmd: ['true'] });
     programs.inject('delete fails');
     assert.equal((await start('sticky')).status, 204);
     assert.equal(await lab.dockerOutput('wait sticky'), '0');
     programs.clear();
     assert.equal((await start('sticky')).status, 204);
     assert.equal(await lab.dockerOutput('wait sticky'), '0');
+    // What is behind that answer would fail too.
+    await eventually(() => lab.run(`test ! -e ${lab.engine.execRoot}/runc/${id}`));
     programs.inject('delete fails');
     assert.equal((await start('sticky')).status, 204);
     assert.equal(await lab.dockerOutput('wait sticky'), '0');

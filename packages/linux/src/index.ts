@@ -119,7 +119,14 @@ export { NftablesError } from './nftables-error.ts';
 export { RulesetGeneration } from './nftables-generation.ts';
 export type * from './nftables-json.ts';
 export { PollThread, type Watch, type WatchHandlers, type WatchOptions } from './poll-thread.ts';
-export { copyDescriptor, isProcessAlive, isProcessEnding, openProcess, processStartTime } from './process.ts';
+export {
+  copyDescriptor,
+  isProcessAlive,
+  isProcessEnding,
+  openProcess,
+  processName,
+  processStartTime,
+} from './process.ts';
 export {
   acceptSeqpacket,
   closeFd,

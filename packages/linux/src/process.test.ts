@@ -7,6 +7,7 @@ import {
   isProcessEnding,
   openProcess,
   parseProcessStat,
+  processName,
   processStartTime,
 } from './process.ts';
 import { closeFd } from './seqpacket.ts';
@@ -36,11 +37,13 @@ test('a process is alive until it ends, and its start time tells it from another
   assert.ok(isProcessAlive(pid));
   assert.match(processStartTime(pid)!, /^\d+$/);
   assert.equal(processStartTime(pid), processStartTime(pid));
+  assert.equal(processName(pid), 'sleep');
   closeFd(openProcess(pid));
   child.kill('SIGKILL');
   await once(child, 'exit');
   assert.ok(!isProcessAlive(pid));
   assert.equal(processStartTime(pid), undefined);
+  assert.equal(processName(pid), undefined);
   assert.throws(() => openProcess(pid), { code: 'ESRCH', syscall: 'pidfd_open' });
 });
 

@@ -43,6 +43,11 @@ export function processStartTime(pid: number): string | undefined {
   return readStat(pid)?.startTime;
 }
 
+/** What the process calls itself, at most 15 bytes; undefined when there is none. Source: proc_pid_comm(5). */
+export function processName(pid: number): string | undefined {
+  return readProcFile(pid, 'comm')?.trimEnd();
+}
+
 /** What we take from /proc/PID/stat. */
 export interface ProcessStat {
   /** One letter; `Z` is a zombie, `X` is dead. */
@@ -75,9 +80,14 @@ export function parseProcessStat(text: string): ProcessStat {
 }
 
 function readStat(pid: number): ProcessStat | undefined {
+  const text = readProcFile(pid, 'stat');
+  return text === undefined ? undefined : parseProcessStat(text);
+}
+
+function readProcFile(pid: number, name: string): string | undefined {
   if (!Number.isInteger(pid) || pid <= 0) return undefined;
   try {
-    return parseProcessStat(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+    return readFileSync(`/proc/${pid}/${name}`, 'latin1');
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ESRCH')) return undefined; // ESRCH: it ended between open and read
     throw error;

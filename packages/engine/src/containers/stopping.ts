@@ -111,7 +111,7 @@ export class Stopping {
     const { registry, pausing, events } = this.#parts;
     const container: ContainerRecord | undefined = registry.find(id);
     if (!container || !isRunning(container)) return false;
-    signalContainer(container, signal);
+    await signalContainer(container, signal);
     emitContainerEvent(events, 'kill', container, { signal: String(signal) });
     // Frozen processes take no signal; cgroups of version 1 keep even SIGKILL from them.
     if (thaws) await pausing.thaw(container);
