@@ -271,6 +271,7 @@ const missing = 'Could not find the file /nope in container box';
 const archive = (container: string, path: string) =>
   `/containers/${container}/archive?path=${encodeURIComponent(path)}`;
 const tar = { 'Content-Type': 'application/x-tar' };
+const hosts = encodeTar([{ kind: 'file', path: 'hosts', data: Buffer.from('x') }]);
 const two = encodeTar([
   { kind: 'file', path: 'etc', data: Buffer.from('x') },
   { kind: 'file', path: 'two', data: Buffer.from('2') },
@@ -334,6 +335,7 @@ const refusals: readonly Refusal[] = [
           '"../up" is outside of "/srv"',
           encodeTar([{ kind: 'file', path: '../up', data: Buffer.from('x') }]),
         ),
+        refused('a file that is mounted', /device or resource busy/, hosts, '/etc'),
         refused('no archive at all', 'archive/tar: invalid tar header', Buffer.alloc(2048, 'junk')),
         refused('a part of an archive', 'unexpected EOF', busybox.subarray(0, 1_000_000)),
         refused(

@@ -28,6 +28,34 @@ describe('the room that a folder takes', () => {
     assert.equal(await diskUsageBytes(path), 1_000_000);
   });
 
+  it('counts files and folders whose names are no text', async () => {
+    const path = join(folder, 'bytes');
+    const odd = Buffer.concat([Buffer.from(`${path}/`), Buffer.of(0xff, 0xfe)]);
+    await mkdir(odd, { recursive: true });
+    await writeFile(Buffer.concat([odd, Buffer.from('/'), Buffer.of(0xfd)]), 'twelve bytes');
+    assert.equal(await diskUsageBytes(path), 12);
+  });
+
+  it('stays inside while folders become links', async () => {
+    const path = join(folder, 'changing');
+    const outside = join(folder, 'outside');
+    await mkdir(join(path, 'swap'), { recursive: true });
+    await mkdir(outside);
+    await writeFile(join(outside, 'large'), 'x'.repeat(5000));
+    let isOver = false;
+    const changing = (async () => {
+      while (!isOver) {
+        await rm(join(path, 'swap'), { recursive: true });
+        await symlink(outside, join(path, 'swap'));
+        await rm(join(path, 'swap'));
+        await mkdir(join(path, 'swap'));
+      }
+    })();
+    for (let round = 0; round < 300; round++) assert.equal(await diskUsageBytes(path), 0);
+    isOver = true;
+    await changing;
+  });
+
   it('is nothing where there is no folder, or an empty one', async () => {
     await mkdir(join(folder, 'empty'));
     assert.equal(await diskUsageBytes(join(folder, 'empty')), 0);

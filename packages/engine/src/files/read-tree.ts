@@ -89,11 +89,14 @@ export function childrenOf(path: Buffer): Buffer[] {
   }
 }
 
+/** Also of what has become something else since it was looked at: EINVAL is a link that is none any more. */
+const goneErrors = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO', 'EINVAL'];
+
 function ignoringGone(work: () => void): void {
   try {
     work();
   } catch (error) {
-    if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO')) throw error;
+    if (!isErrno(error, ...goneErrors)) throw error;
   }
 }
 
