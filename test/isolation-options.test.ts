@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { RawApi } from './lab/raw-api.ts';
 import { eventually, image, openStory, removeContainers } from './lab/story.ts';
@@ -164,6 +164,50 @@ describe('namespaces', () => {
       'cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" " "; true',
     ]);
     assert.doesNotMatch(stdout, /sleep 622/);
+  });
+});
+
+describe('logs', () => {
+  const megabyte = 'i=0; while [ $i -lt 4000 ]; do echo line $i; i=$((i+1)); done';
+
+  test('keep to their limits, over restarts too, and older parts are kept beside them', async () => {
+    const limits = ['--log-opt', 'max-size=40k', '--log-opt', 'max-file=3'];
+    await lab.docker(['run', '--name', 'chatty', ...limits, image, 'sh', '-c', megabyte]);
+    await lab.docker('start -a chatty');
+    const { LogPath } = await api.get<{ LogPath: string }>('/containers/chatty/json');
+    const { stdout } = await lab.run(['sh', '-c', `cd ${dirname(LogPath)} && stat -c '%s %n' *.log*`]);
+    const sizes = stdout
+      .trim()
+      .split('\n')
+      .map((line) => Number(line.split(' ')[0]));
+    assert.ok(sizes.length <= 3 && sizes.every((size) => size <= 40_000), stdout);
+    assert.match(await lab.dockerOutput('logs --tail 1 chatty'), /^line 3999$/m);
+    await removeContainers(lab, 'chatty');
+    assert.match(
+      await refusal(['--log-opt', 'max-size=x']),
+      /failed to initialize logging driver: invalid size: 'x'/,
+    );
+  });
+
+  test('slow enough to be followed lose nothing', async () => {
+    const limits = ['--log-opt', 'max-size=20k', '--log-opt', 'max-file=4'];
+    const slow =
+      'for part in 1 2 3; do i=0; while [ $i -lt 250 ]; do echo part $part line $i; i=$((i+1)); done; sleep 1; done';
+    await lab.docker(['run', '--name', 'steady', ...limits, image, 'sh', '-c', slow]);
+    const lines = (await lab.dockerOutput('logs steady')).trim().split('\n');
+    assert.deepEqual([lines.length, lines[0], lines.at(-1)], [750, 'part 1 line 0', 'part 3 line 249']);
+    await removeContainers(lab, 'steady');
+  });
+
+  test('of the driver none are not kept', async () => {
+    await lab.docker(['run', '--name', 'silent', '--log-driver', 'none', image, 'echo', 'hello']);
+    const { LogPath } = await api.get<{ LogPath: string }>('/containers/silent/json');
+    assert.equal(LogPath, '');
+    const answer = await api.send('GET', '/containers/silent/logs?stdout=1');
+    assert.equal(answer.json.message, 'configured logging driver does not support reading');
+    assert.equal(answer.status, 501);
+    assert.deepEqual((await hostConfig('silent')).LogConfig, { Type: 'none', Config: {} });
+    await removeContainers(lab, 'silent');
   });
 });
 

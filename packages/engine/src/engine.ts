@@ -14,6 +14,7 @@ import { HealthChecks } from './containers/health-checks.ts';
 import { Launcher } from './containers/launcher.ts';
 import { Lifecycle } from './containers/lifecycle.ts';
 import { Links } from './containers/links.ts';
+import { LogRotation } from './containers/log-rotation.ts';
 import { Membership } from './containers/membership.ts';
 import { Networking } from './containers/networking.ts';
 import { Pausing } from './containers/pausing.ts';
@@ -251,6 +252,13 @@ export class Engine implements AsyncDisposable {
       ...{ ...shared, lifecycle, membership, names, runtime },
       ...{ pausing, pruning, stopping, updating },
     });
+    const rotation = new LogRotation({
+      find: (container) => registry.find(container),
+      logPath: (container) => launcher.logPath(container),
+      events,
+      log,
+    });
+    undo.add('let go of logs', () => rotation.close());
     const limits = limitSupport();
     const stats = new Stats({
       cgroupVersion: limits.cgroupVersion,
@@ -270,6 +278,7 @@ export class Engine implements AsyncDisposable {
     await publishing.restore();
     await mounts.restore();
     await lifecycle.restore();
+    for (const container of registry.list()) rotation.begin(container);
     await pausing.restore();
     await commits.restore();
     await mounts.sweep();
@@ -293,6 +302,7 @@ export class Engine implements AsyncDisposable {
     return new Engine(parts, async () => {
       execs.close();
       stats.close();
+      await rotation.close();
       await files.close();
       await lifecycle.close();
       unsubscribe();

@@ -100,7 +100,7 @@ export function toDockerInspect(engine: Engine, container: ContainerRecord, vers
     ResolvConfPath: hasStarted ? files.resolvConfPath : '',
     HostnamePath: hasStarted ? files.hostnamePath : '',
     HostsPath: hasStarted ? files.hostsPath : '',
-    LogPath: engine.containers.logPath(container.id),
+    LogPath: host.logging?.driver === 'none' ? '' : engine.containers.logPath(container.id),
     Name: `/${container.name}`,
     RestartCount: container.restartCount ?? 0,
     Driver: 'overlay2',

@@ -84,7 +84,8 @@ test('info has every field that the docker client reads, in its type', async () 
   assert.deepEqual(shown.Labels, ['rack=7']);
   assert.deepEqual(shown.Plugins.Network, ['bridge', 'host', 'null']);
   assert.equal(shown.Swarm.LocalNodeState, 'inactive');
-  assert.deepEqual(shown.Runtimes, { runc: { path: 'runc' } });
+  assert.deepEqual(shown.Runtimes.runc, { path: 'runc' });
+  assert.equal(shown.InitBinary, 'docker-init');
   assert.equal(shown.Warnings, null);
 });
 

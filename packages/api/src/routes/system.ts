@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { arch, cpus, hostname, release, totalmem } from 'node:os';
 import { formatSubnet } from '@seaway/engine';
+import { limitWarnings, toDockerLimits } from '../docker/limit-info.ts';
 import { type ApiVersion, MAX_API_VERSION, MIN_API_VERSION } from '../http/version.ts';
 import type { RouteApp, RouteContext } from './context.ts';
 
@@ -65,12 +66,11 @@ export function systemRoutes(app: RouteApp, { engine, version, labels }: RouteCo
   app.post('/build/prune', async () => ({ CachesDeleted: null, SpaceReclaimed: 0 }));
 
   app.get('/info', async ({ apiVersion }) => {
-    const cgroupVersion = readSetting('/sys/fs/cgroup/cgroup.controllers') === undefined ? '1' : '2';
     const containers = engine.containers.list();
     const running = containers.filter(({ state }) => state.status === 'running').length;
     const paused = containers.filter(({ state }) => state.status === 'paused').length;
-    const { options } = engine;
-    const warnings = await engine.networks.warnings();
+    const { options, limits } = engine;
+    const warnings = [...limitWarnings(limits), ...(await engine.networks.warnings())];
     return {
       ID: engine.id,
       Name: hostname(),
@@ -85,25 +85,16 @@ export function systemRoutes(app: RouteApp, { engine, version, labels }: RouteCo
         Volume: ['local'],
         Network: ['bridge', 'host', 'null'],
         Authorization: null,
-        Log: ['json-file'],
+        Log: ['json-file', 'local'],
       },
-      MemoryLimit: true,
-      SwapLimit: true,
-      CpuCfsPeriod: true,
-      CpuCfsQuota: true,
-      CPUShares: true,
-      CPUSet: true,
-      PidsLimit: true,
+      ...toDockerLimits(limits),
       IPv4Forwarding: readSetting('/proc/sys/net/ipv4/ip_forward') === '1',
       Debug: false,
       NFd: 0,
-      // What the kernel can do; control groups of version 2 have no such switch.
-      OomKillDisable: cgroupVersion === '1',
       NGoroutines: 0,
       SystemTime: new Date().toISOString(),
       LoggingDriver: 'json-file',
       CgroupDriver: 'cgroupfs',
-      CgroupVersion: cgroupVersion,
       NEventsListener: 0,
       KernelVersion: release(),
       OperatingSystem: operatingSystem(),
@@ -122,7 +113,7 @@ export function systemRoutes(app: RouteApp, { engine, version, labels }: RouteCo
       Labels: labels,
       ExperimentalBuild: false,
       ServerVersion: version,
-      Runtimes: { runc: { path: options.runc } },
+      Runtimes: { 'io.containerd.runc.v2': { path: options.runc }, runc: { path: options.runc } },
       DefaultRuntime: 'runc',
       Swarm: {
         NodeID: '',
@@ -134,8 +125,12 @@ export function systemRoutes(app: RouteApp, { engine, version, labels }: RouteCo
       },
       LiveRestoreEnabled: true,
       Isolation: '',
-      InitBinary: '',
-      SecurityOptions: apiVersion < NAMED_SECURITY_OPTIONS ? ['seccomp'] : ['name=seccomp,profile=builtin'],
+      InitBinary: 'docker-init',
+      SecurityOptions: [
+        apiVersion < NAMED_SECURITY_OPTIONS ? 'seccomp' : 'name=seccomp,profile=builtin',
+        // Where containers have control group namespaces of their own unless they ask for others.
+        ...(limits.cgroupVersion === 2 && limits.cgroupNamespaces ? ['name=cgroupns'] : []),
+      ],
       DefaultAddressPools: options.network.addressPools.map(({ base, size }) => ({
         Base: formatSubnet(base),
         Size: size,

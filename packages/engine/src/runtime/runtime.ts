@@ -33,6 +33,8 @@ export interface CreateOptions {
   readonly name: string;
   /** Where its output is written down, if it is. */
   readonly logPath?: string;
+  /** The log is begun anew whenever it would grow beyond. @default no limit */
+  readonly logMaxBytes?: number;
   readonly terminal: boolean;
   readonly stdin: boolean;
   /** Whether the container's stdin stays open when an attached client goes away. */
@@ -124,6 +126,7 @@ export class Runtime {
       ],
       ['--exit-dir', this.exitFolder, '--log-level', 'error'],
       ['--log-path', options.logPath === undefined ? 'off:' : `k8s-file:${options.logPath}`],
+      options.logMaxBytes === undefined ? [] : ['--log-size-max', String(options.logMaxBytes)],
       // Without this conmon waits for the disk at every exit.
       ['--no-sync-log'],
       options.terminal ? ['--terminal'] : [],
