@@ -306,6 +306,13 @@ describe('a registry with users', () => {
     await lab.docker(`rmi ${name}`);
     assert.match(await lab.dockerOutput(`pull ${name}`), /Downloaded newer image/);
     await lab.docker(`rmi ${name}`);
+    // Our own command line finds what docker has kept.
+    assert.equal((await lab.seaway(`run --rm --net none ${name} echo pulled`)).stdout, 'pulled\n');
+    assert.match((await lab.seaway(`push ${name}`)).stdout, /^1: digest: /m);
+    const saved = join(lab.directory, 'seaway.tar');
+    await lab.seaway(`save -o ${saved} ${name}`);
+    assert.equal((await lab.seaway(`load -i ${saved}`)).stdout, `Loaded image: ${name}\n`);
+    await lab.docker(`rmi ${name}`);
     await lab.docker(`logout ${closed.host}`);
     const wrong = Buffer.from(JSON.stringify({ username: 'captain', password: 'x' })).toString('base64url');
     const answer = await lab.api('POST', `/images/create?fromImage=${closed.host}/box&tag=1`, undefined, {

@@ -22,6 +22,7 @@ export interface RequestInit {
   readonly body?: unknown;
   /** Sent as it is, chunked; used for tar archives. */
   readonly upload?: Readable;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** What a request for a connection of one's own may carry. */
@@ -88,7 +89,7 @@ export class Client {
    */
   async open(method: Method, path: string, init: RequestInit = {}): Promise<IncomingMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-    const headers: Record<string, string> = {};
+    const headers: Record<string, string> = { ...init.headers };
     const payload = init.body === undefined ? undefined : JSON.stringify(init.body);
     if (payload !== undefined) headers['Content-Type'] = 'application/json';
     if (init.upload !== undefined) headers['Content-Type'] = 'application/x-tar';

@@ -272,6 +272,9 @@ export interface InfoAnswer {
 /** One line of an image operation's progress. */
 export interface ProgressMessage {
   status?: string;
+  /** What the status is about. */
+  id?: string;
+  progressDetail?: { current?: number; total?: number };
   stream?: string;
   error?: string;
   errorDetail?: { message: string };

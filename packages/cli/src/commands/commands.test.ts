@@ -50,9 +50,64 @@ test('run -d creates, starts, and prints the id', async () => {
   assert.deepEqual(JSON.parse(bodies[0]!).Cmd, ['sh']);
 });
 
-test("run of a missing image fails with the daemon's message and 125", async () => {
-  const table = { 'POST /containers/create': failWith(404, 'No such image: nope:latest') };
-  await assert.rejects(run(table, 'run', ['nope']), { message: 'No such image: nope:latest', exitCode: 125 });
+test('run pulls a missing image once, and says why it could not', async () => {
+  let creates = 0;
+  const table = {
+    'POST /containers/create': (request: never, response: ServerResponse, body: never) => {
+      creates += 1;
+      if (creates > 1) response.end('{"Id":"abc"}');
+      else failWith(404, 'No such image: r.example/a:latest')(request, response, body);
+    },
+    'POST /images/create': { status: 'Pulling from a', id: 'latest' },
+    'POST /containers/abc/start': done,
+  };
+  const { requests, stderr } = await run(table, 'run', ['-d', 'r.example/a']);
+  assert.equal(stderr, 'seaway: image r.example/a is not here: pulling it\nlatest: Pulling from a\n');
+  assert.deepEqual(requests.slice(0, 3), [
+    'POST /containers/create',
+    'POST /images/create?fromImage=r.example%2Fa&tag=latest',
+    'POST /containers/create',
+  ]);
+  const missing = {
+    'POST /containers/create': failWith(404, 'No such image: nope:latest'),
+    'POST /images/create': failWith(404, 'pull access denied for nope'),
+  };
+  await assert.rejects(run(missing, 'run', ['nope']), {
+    message: 'pull access denied for nope',
+    exitCode: 125,
+  });
+  const other = { 'POST /containers/create': failWith(404, 'network x not found') };
+  await assert.rejects(run(other, 'run', ['nope']), { message: 'network x not found', exitCode: 125 });
+});
+
+test('pull, push and save ask for what was meant, and print steps without bytes', async () => {
+  const pulled = {
+    'POST /images/create': { status: 'Downloading', id: 'x', progressDetail: { current: 1 } },
+  };
+  const pull = async (...argv: string[]) => (await run(pulled, 'pull', argv)).requests;
+  assert.deepEqual(await pull('a'), ['POST /images/create?fromImage=a&tag=latest']);
+  assert.deepEqual(await pull('-a', 'h:1/a'), ['POST /images/create?fromImage=h%3A1%2Fa']);
+  assert.deepEqual(await pull('a@sha256:1', '--platform=linux/arm64'), [
+    'POST /images/create?fromImage=a%40sha256%3A1&platform=linux%2Farm64',
+  ]);
+  assert.equal((await run(pulled, 'pull', ['a'])).stdout, '');
+  assert.equal((await run(pulled, 'pull', ['-q', 'a'])).stdout, 'a\n');
+  const pushed = { 'POST /images/h:1/a/push': { status: '1: digest: x size: 1' } };
+  const push = await run(pushed, 'push', ['h:1/a:2']);
+  assert.deepEqual(
+    [push.requests, push.stdout],
+    [['POST /images/h:1/a/push?tag=2'], '1: digest: x size: 1\n'],
+  );
+  await assert.rejects(run({ 'POST /images/a/push': { error: 'no' } }, 'push', ['a']), /^Error: no$/);
+  const save = await run({ 'GET /images/get': { an: 'archive' } }, 'save', ['a', 'b:1']);
+  assert.deepEqual(
+    [save.requests, save.stdout],
+    [['GET /images/get?names=a&names=b%3A1'], '{"an":"archive"}'],
+  );
+  await assert.rejects(
+    run({ 'GET /images/get': {} }, 'save', ['-o', '/nonexistent/a.tar', 'a']),
+    /cannot write \/nonexistent\/a\.tar: /,
+  );
 });
 
 test('run with a terminal needs one', async () => {
