@@ -194,4 +194,30 @@ describe('sizes', () => {
       message: /unknown object type: dust/,
     });
   });
+
+  test('docker system prune takes what nobody needs', async () => {
+    await lab.docker('rm -f source');
+    await lab.docker('volume create unused');
+    const text = await output('system', 'prune', '-f', '--volumes');
+    assert.match(text, /^Total reclaimed space: \S+/m);
+    const left = await api.get<{
+      readonly Images: readonly { readonly RepoTags: readonly string[] }[];
+      readonly Containers: readonly { readonly Names: readonly string[] }[];
+      readonly Volumes: readonly { readonly Name: string }[];
+    }>('/system/df');
+    assert.deepEqual(
+      left.Containers.map(({ Names }) => Names[0]),
+      ['/writer'],
+    );
+    assert.deepEqual(left.Images.flatMap(({ RepoTags }) => RepoTags).sort(), [
+      'busybox:latest',
+      'changed:latest',
+      'kept:v1',
+      'twice:latest',
+    ]);
+    assert.ok(
+      left.Volumes.every(({ Name }) => Name === 'unused'),
+      'a volume with a name is taken by --all alone',
+    );
+  });
 });

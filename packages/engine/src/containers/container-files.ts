@@ -3,9 +3,8 @@
  * never follows a path that a container could have made; a helper that has nothing but the container's files in its
  * reach does (see files/main.ts).
  */
-import { EngineError, internal, invalid, notFound } from '../base/errors.ts';
 import type { Events } from '../events.ts';
-import { FilesHelper, HelperFailure } from '../files/helper.ts';
+import { FilesHelper } from '../files/helper.ts';
 import type { FileChange, PathStat, TaskMount, UnpackOptions, Work } from '../files/protocol.ts';
 import { archiveError, type Bytes, decompress } from '../images/archive.ts';
 import type { ImageStore } from '../images/image-store.ts';
@@ -14,6 +13,7 @@ import type { OciMount } from '../runtime/spec/oci-spec.ts';
 import type { ContainerMounts } from '../volumes/container-mounts.ts';
 import { emitContainerEvent } from './container-events.ts';
 import { diskUsageBytes } from './disk-usage.ts';
+import { FilesSession } from './files-session.ts';
 import type { Launcher } from './launcher.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { ContainerRegistry } from './registry.ts';
@@ -127,7 +127,7 @@ export class ContainerFiles {
   }
 
   /** @param path what a missing file is called in the error */
-  async #look(reference: string, work: Work, path?: string): Promise<Session> {
+  async #look(reference: string, work: Work, path?: string): Promise<FilesSession> {
     const container = await this.#borrow(reference);
     const { launcher } = this.#parts;
     const root = launcher.rootfs.path(container.id);
@@ -146,7 +146,7 @@ export class ContainerFiles {
     }
   }
 
-  async #compare(reference: string, work: Work): Promise<Session> {
+  async #compare(reference: string, work: Work): Promise<FilesSession> {
     const container = await this.#borrow(reference);
     const { launcher, images } = this.#parts;
     const mounts = [
@@ -194,10 +194,10 @@ export class ContainerFiles {
     task: Parameters<typeof FilesHelper.start>[0],
     named: { readonly reference: string; readonly path?: string | undefined },
     giveBack = () => this.#giveBack(container),
-  ): Session {
+  ): FilesSession {
     const helper = FilesHelper.start(task);
     this.#helpers.add(helper);
-    return new Session(helper, container, named, async () => {
+    return new FilesSession(helper, container, named, async () => {
       await helper.end();
       this.#helpers.delete(helper);
       await giveBack();
@@ -209,102 +209,3 @@ export class ContainerFiles {
 function distinct(mounts: readonly OciMount[]): OciMount[] {
   return [...new Map(mounts.map((mount) => [mount.destination, mount])).values()];
 }
-
-/** One piece of work of a helper, in the engine's errors. */
-class Session implements AsyncDisposable {
-  readonly container: ContainerRecord;
-  readonly #helper: FilesHelper;
-  readonly #named: { readonly reference: string; readonly path?: string | undefined };
-  readonly #end: () => Promise<void>;
-  #hasBegun = false;
-  #ended: Promise<void> | undefined;
-
-  constructor(
-    helper: FilesHelper,
-    container: ContainerRecord,
-    named: { readonly reference: string; readonly path?: string | undefined },
-    end: () => Promise<void>,
-  ) {
-    this.container = container;
-    this.#helper = helper;
-    this.#named = named;
-    this.#end = end;
-  }
-
-  async begun(): Promise<PathStat> {
-    const stat = await this.#inWords(this.#helper.begun);
-    this.#hasBegun = true;
-    return stat as PathStat;
-  }
-
-  async begunOrEnd(): Promise<PathStat> {
-    try {
-      return await this.begun();
-    } catch (error) {
-      await this.end();
-      throw error;
-    }
-  }
-
-  done(): Promise<readonly FileChange[]> {
-    return this.#inWords(this.#helper.done);
-  }
-
-  feed(source: Bytes): Promise<void> {
-    return this.#helper.feed(source);
-  }
-
-  async *content(): Bytes {
-    yield* this.#helper.output as AsyncIterable<Uint8Array>;
-    await this.done();
-  }
-
-  end(): Promise<void> {
-    this.#ended ??= this.#end();
-    return this.#ended;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.end();
-  }
-
-  async #inWords<T>(promise: Promise<T>): Promise<T> {
-    try {
-      return await promise;
-    } catch (error) {
-      throw error instanceof HelperFailure ? this.#engineError(error) : error;
-    }
-  }
-
-  #engineError({ failure: { code, message } }: HelperFailure): EngineError {
-    const { reference, path } = this.#named;
-    if (code === 'ENOENT' && !this.#hasBegun && path !== undefined) {
-      return notFound('path-not-found', `Could not find the file ${path} in container ${reference}`, {
-        path,
-      });
-    }
-    // Codes in kebab case are our own: the helper refuses what it is asked.
-    if (/^[a-z]+(-[a-z]+)+$/.test(code))
-      return new EngineError('invalid', message, { code, facts: { path } });
-    if (askersErrors.has(code)) return invalid('path-unusable', message, { path });
-    return internal('files-helper-failed', message, { path, code });
-  }
-}
-
-/** The system's errors that speak of what was asked for and not of the machine. */
-const askersErrors: ReadonlySet<string> = new Set([
-  'EACCES',
-  'EBUSY',
-  'EEXIST',
-  'EISDIR',
-  'ELOOP',
-  'EMLINK',
-  'ENAMETOOLONG',
-  'ENOENT',
-  'ENOTDIR',
-  'ENOTEMPTY',
-  'ENXIO',
-  'EPERM',
-  'EROFS',
-  'EXDEV',
-]);

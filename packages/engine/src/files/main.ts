@@ -25,7 +25,8 @@ import type { Answer, FileChange, Task, TaskMount } from './protocol.ts';
 import { TreeReader } from './read-tree.ts';
 import { statPath } from './stat-path.ts';
 import { TarWriter } from './tar-writer.ts';
-import { unpack } from './unpack.ts';
+
+type Unpacker = typeof import('./unpack.ts');
 
 const STDIN = 0;
 const STDOUT = 1;
@@ -34,8 +35,10 @@ const TALK = 3;
 try {
   process.umask(0);
   const task = readTask();
+  // A good part of the program, which most pieces of work can do without.
+  const unpacker = task.work.kind === 'write' ? await import('./unpack.ts') : undefined;
   enter(task);
-  const changes = await perform(task);
+  const changes = await perform(task, unpacker);
   tell({ kind: 'done', ...(changes ? { changes } : {}) });
 } catch (error) {
   tell({ kind: 'failed', failure: describe(error) });
@@ -110,7 +113,7 @@ function checkWritable(folder: string, { isReadonly, mounts }: Task): void {
   }
 }
 
-async function perform(task: Task): Promise<FileChange[] | undefined> {
+async function perform(task: Task, unpacker: Unpacker | undefined): Promise<FileChange[] | undefined> {
   const { work } = task;
   switch (work.kind) {
     case 'stat':
@@ -131,7 +134,7 @@ async function perform(task: Task): Promise<FileChange[] | undefined> {
       archive((tar) => new TreeReader(tar).addTree(Buffer.from('/'), Buffer.alloc(0)));
       return undefined;
     case 'write':
-      await unpack(work.path, STDIN, work, (folder) => {
+      await unpacker!.unpack(work.path, STDIN, work, (folder) => {
         checkWritable(folder, task);
         tell({ kind: 'begun' });
       });
