@@ -135,6 +135,19 @@ describe('a container that ends by itself', () => {
     await removeContainers(lab, 'stopped', 'killed', 'signalled');
   });
 
+  test('and the policy that counts is the one at its end', async () => {
+    await run('changes', 'always', 'sleep 600');
+    await lab.docker('update --restart no changes');
+    await killProcess('changes');
+    await becomes('changes', 'exited');
+    await lab.docker('update --restart on-failure:9 changes');
+    await lab.docker('start changes');
+    await killProcess('changes');
+    await restarted('changes');
+    await becomes('changes', 'running');
+    await removeContainers(lab, 'changes');
+  });
+
   test('one that removes itself stays when it is restarted', async () => {
     await lab.docker(`run -d --rm --name stays ${image} sleep 600`);
     await lab.docker('restart -t 0 stays');
@@ -185,6 +198,44 @@ describe('a daemon that was killed', () => {
   });
 });
 
+test('a daemon that is killed again and again loses nobody, and stops nobody twice', async () => {
+  const clean = await takeInventory(lab, lab.engine);
+  const names = ['loop1', 'loop2'];
+  for (const [index, name] of names.entries()) {
+    const check = ['--health-cmd', 'true', '--health-interval', '20ms'];
+    await run(name, 'always', `sleep 0.${index + 1}; exit 1`, check);
+  }
+  await run('gone', 'always', 'sleep 0.05; exit 1');
+  await run('calm', 'unless-stopped', 'sleep 600', ['--health-cmd', 'true', '--health-interval', '20ms']);
+  const { Pid, StartedAt } = (await show('calm')).State;
+  for (const waitMs of [30, 310, 120]) {
+    await new Promise((resolve) => setTimeout(resolve, waitMs));
+    // The stop is on its way when the daemon dies: it holds, or it has never been.
+    const stopping = lab.docker('stop -t 0 gone', { allowFailure: true });
+    await lab.engine.kill('SIGKILL');
+    await stopping;
+    await lab.engine.start();
+    await lab.docker('start gone');
+  }
+  for (const name of names) {
+    const { RestartCount } = await show(name);
+    await restarted(name, RestartCount + 1);
+    const processes = (
+      await lab.run(['pgrep', '-f', `cid [0-9a-f]* .*--name ${name} `], { allowFailure: true })
+    ).stdout;
+    assert.ok(
+      processes.split('\n').filter((line) => line !== '').length <= 1,
+      `${name} runs once: ${processes}`,
+    );
+  }
+  const calm = (await show('calm')).State;
+  assert.deepEqual([calm.Pid, calm.StartedAt], [Pid, StartedAt]);
+  await lab.docker(['stop', '-t', '0', ...names, 'gone']);
+  for (const name of [...names, 'gone']) assert.equal(await statusOf(name), 'exited');
+  await removeContainers(lab, 'calm', 'gone', ...names);
+  await expectSameInventory(lab, clean, lab.engine);
+});
+
 describe('a paused container', () => {
   test('stands still, shows it and goes on', async () => {
     const script = 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.02; done';
@@ -208,6 +259,12 @@ describe('a paused container', () => {
       ['POST', 'pause', 409, `Container ${id} is already paused`],
       ['POST', 'exec', 409, /^Container \w+ is paused, unpause the container before exec$/],
       ['POST', 'start', 409, 'cannot start a paused container, try unpause instead'],
+      [
+        'POST',
+        'attach?stream=1&stdout=1',
+        409,
+        /^[Cc]ontainer \w+ is paused, unpause the container before attach$/,
+      ],
     ] as const) {
       await api.isRefused({
         what: path,

@@ -28,6 +28,7 @@ export type {
   PathStat,
 } from './containers/container-files.ts';
 export { type ContainerOptions, containerRequest } from './containers/container-request.ts';
+export { checkCanAttach } from './containers/container-state.ts';
 export type { Containers, WaitCondition } from './containers/containers.ts';
 export { diskUsageBytes } from './containers/disk-usage.ts';
 export type { ExecRecord, ExecRequest, TerminalSize } from './containers/exec-record.ts';
@@ -65,7 +66,7 @@ export {
 export { checkContainerName, findConflict, parseExtraHost } from './model/create-rules.ts';
 export { interfaceSysctlsOption } from './model/endpoint-options.ts';
 export { gatewayOf, interfaceAddresses } from './model/gateways.ts';
-export { type Health, type HealthCheck, healthCheckFrom } from './model/health.ts';
+export { formatHealthCheck, type Health, type HealthCheck, healthCheckFrom } from './model/health.ts';
 export type { ImageConfig, ImageHistoryEntry, ImageRecord } from './model/image.ts';
 export type { DeviceMapping, DeviceRequest, IsolationOptions, LogSettings } from './model/isolation.ts';
 export {

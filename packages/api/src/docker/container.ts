@@ -7,6 +7,7 @@ import {
   type EndpointSettings,
   type Engine,
   effectiveHostname,
+  formatHealthCheck,
   gatewayOf,
   type HostConfig,
   interfaceAddresses,
@@ -21,7 +22,7 @@ import {
 } from '@seaway/engine';
 import type { ApiVersion } from '../http/version.ts';
 import { shownState, statusText } from './container-status.ts';
-import { toDockerHealth, toDockerHealthCheck } from './health.ts';
+import { toDockerHealth } from './health.ts';
 import { toDockerIsolation } from './isolation-options.ts';
 import { toDockerLogConfig } from './log-config.ts';
 import { toDockerMounts } from './mount-points.ts';
@@ -139,7 +140,7 @@ export function toDockerInspect(engine: Engine, container: ContainerRecord, vers
       ...(version < FLAT_FIELDS_UNTIL ? toDockerMacAddress(container) : {}),
       Labels: config.labels,
       StopSignal: config.stopSignal,
-      ...(config.healthCheck ? { Healthcheck: toDockerHealthCheck(config.healthCheck) } : {}),
+      ...(config.healthCheck ? { Healthcheck: formatHealthCheck(config.healthCheck) } : {}),
       ...(config.stopTimeoutSeconds === undefined ? {} : { StopTimeout: config.stopTimeoutSeconds }),
     },
     NetworkSettings: toDockerNetworkSettings(engine, container, version),

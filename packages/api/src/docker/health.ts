@@ -16,19 +16,6 @@ export function parseHealthCheck(
   return { healthCheck: version < START_INTERVAL ? { ...healthCheck, startIntervalNs: 0 } : healthCheck };
 }
 
-/** What is left open is left out. */
-export function toDockerHealthCheck(check: HealthCheck) {
-  const fields = {
-    Test: check.test.length > 0 ? check.test : undefined,
-    Interval: check.intervalNs || undefined,
-    Timeout: check.timeoutNs || undefined,
-    StartPeriod: check.startPeriodNs || undefined,
-    StartInterval: check.startIntervalNs || undefined,
-    Retries: check.retries || undefined,
-  };
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-}
-
 export function toDockerHealth({ status, failingStreak, log }: Health) {
   return {
     Status: status,

@@ -1,7 +1,14 @@
 /** A container's output and input over HTTP: attach and logs, in Docker's framing. */
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type AttachSession, type ContainerId, type Engine, invalid, messageOf } from '@seaway/engine';
+import {
+  type AttachSession,
+  type ContainerId,
+  checkCanAttach,
+  type Engine,
+  invalid,
+  messageOf,
+} from '@seaway/engine';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import {
   closeOnFailure,
@@ -63,7 +70,9 @@ interface AttachWish extends WantedStreams {
 /** @throws notFound, and invalid for keys that do not exist */
 function attachWish(engine: Engine, request: FastifyRequest): AttachWish {
   const query = request.query as Query;
-  const { id, config } = engine.containers.resolve((request as ByIdRequest).params.id);
+  const container = engine.containers.resolve((request as ByIdRequest).params.id);
+  checkCanAttach(container);
+  const { id, config } = container;
   const { tty, openStdin } = config;
   return {
     id,

@@ -1,14 +1,12 @@
 /** What can be asked of a container in its state, and the refusals of what cannot. Pure. */
 import { conflict } from '../base/errors.ts';
+import type { ContainerId } from '../base/ids.ts';
 import { type ContainerRecord, isRunning } from '../model/container.ts';
 
 /** @throws conflict when it does not run, or waits for its restart policy to start it again */
 export function checkRunning(container: ContainerRecord): void {
   const { id, state } = container;
-  if (state.status === 'restarting') {
-    const message = `Container ${id} is restarting, wait until the container is running`;
-    throw conflict('container-restarting', message, { id });
-  }
+  if (state.status === 'restarting') throw isRestarting(id);
   if (!isRunning(container)) throw conflict('not-running', `Container ${id} is not running`, { id });
 }
 
@@ -23,6 +21,15 @@ export function checkCanExec(container: ContainerRecord): void {
   }
 }
 
+/** @throws conflict when it is paused, or waits for its restart policy to start it again; any other can be waited for */
+export function checkCanAttach({ id, state }: ContainerRecord): void {
+  if (state.status === 'paused') {
+    const message = `Container ${id} is paused, unpause the container before attach`;
+    throw conflict('container-paused', message, { id });
+  }
+  if (state.status === 'restarting') throw isRestarting(id);
+}
+
 /** @throws conflict when there is something to remove that has to be stopped or unpaused first */
 export function refuseRemoval(reference: string, { id, state }: ContainerRecord): never {
   const why =
@@ -30,4 +37,9 @@ export function refuseRemoval(reference: string, { id, state }: ContainerRecord)
       ? 'container is paused and must be unpaused first'
       : `container is ${state.status}: stop the container before removing or force remove`;
   throw conflict('container-running', `cannot remove container "${reference}": ${why}`, { id });
+}
+
+function isRestarting(id: ContainerId) {
+  const message = `Container ${id} is restarting, wait until the container is running`;
+  return conflict('container-restarting', message, { id });
 }

@@ -15,7 +15,6 @@ import {
   isActive,
   isRunning,
 } from '../model/container.ts';
-import type { RestartPolicy } from '../model/restart-policy.ts';
 import type { Names } from '../networks/names.ts';
 import type { Networks } from '../networks/networks.ts';
 import type { Reservations } from '../networks/reservations.ts';
@@ -216,22 +215,6 @@ export class Containers {
   /** Lets the container's processes go on; see {@link Pausing.unpause}. */
   unpause(reference: string): Promise<void> {
     return this.#parts.pausing.unpause(reference);
-  }
-
-  /**
-   * Changes what happens when the container ends from now on.
-   * @throws conflict for one that removes itself
-   */
-  updateRestartPolicy(reference: string, policy: RestartPolicy): void {
-    const { id, host } = this.resolve(reference);
-    if (host.autoRemove && policy.name !== 'no') {
-      throw conflict(
-        'auto-remove-restarts',
-        'Restart policy cannot be updated because AutoRemove is enabled for the container',
-        { id },
-      );
-    }
-    this.#parts.registry.update(id, { host: { ...host, restartPolicy: policy } });
   }
 
   /**

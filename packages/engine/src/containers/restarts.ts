@@ -99,7 +99,9 @@ export function dependenciesOf({ host, links = [] }: ContainerRecord): Container
 
 async function withPatience(promises: readonly Promise<void>[]): Promise<void> {
   const given = new AbortController();
-  const patience = sleep(DEPENDENCIES_PATIENCE_MS, undefined, { signal: given.signal }).catch(() => {});
+  const patience = sleep(DEPENDENCIES_PATIENCE_MS, undefined, { signal: given.signal, ref: false }).catch(
+    () => {},
+  );
   await Promise.race([Promise.all(promises), patience]);
   given.abort();
 }

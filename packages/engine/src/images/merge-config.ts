@@ -1,5 +1,6 @@
 /** The configuration of an image that is made from a container. Pure. */
 import type { ContainerConfig } from '../model/container.ts';
+import { formatHealthCheck } from '../model/health.ts';
 import type { ImageConfig } from '../model/image.ts';
 import type { HealthcheckConfig } from './healthcheck-change.ts';
 
@@ -35,7 +36,7 @@ function ownStopSignal({ stopSignal }: ContainerConfig, image: ImageConfig): str
 }
 
 function healthcheckOf(container: ContainerConfig, image: ImageConfig): unknown {
-  return (container as { readonly healthcheck?: unknown }).healthcheck ?? image.healthcheck;
+  return container.healthCheck ? formatHealthCheck(container.healthCheck) : image.healthcheck;
 }
 
 function mergeHealthcheck(asked: unknown, known: unknown): unknown {

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import {
   checkHealthCheck,
   endedHealth,
+  formatHealthCheck,
   type Health,
   type HealthCheck,
   healthAfter,
@@ -35,6 +36,19 @@ describe('a health check', () => {
     });
     assert.deepEqual(healthCheckFrom({ Test: null, Interval: 'soon', Timeout: 1.5 }), open);
     for (const value of [undefined, null, 'NONE', 3]) assert.equal(healthCheckFrom(value), undefined);
+  });
+
+  it('is written as it was read', () => {
+    const object = {
+      Test: ['CMD', 'true'],
+      Interval: 5,
+      Timeout: 6,
+      StartPeriod: 7,
+      StartInterval: 8,
+      Retries: 2,
+    };
+    assert.deepEqual(formatHealthCheck(healthCheckFrom(object)!), object);
+    assert.deepEqual(formatHealthCheck(open), {});
   });
 
   it('takes from the image what it leaves open', () => {

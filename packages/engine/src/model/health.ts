@@ -64,6 +64,19 @@ export function healthCheckFrom(value: unknown): HealthCheck | undefined {
   };
 }
 
+/** The opposite of {@link healthCheckFrom}: what is left open is left out. */
+export function formatHealthCheck(check: HealthCheck): Readonly<Record<string, unknown>> {
+  const fields = {
+    Test: check.test.length > 0 ? check.test : undefined,
+    Interval: check.intervalNs || undefined,
+    Timeout: check.timeoutNs || undefined,
+    StartPeriod: check.startPeriodNs || undefined,
+    StartInterval: check.startIntervalNs || undefined,
+    Retries: check.retries || undefined,
+  };
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
+
 /** @throws invalid for times that are negative or too short to mean anything, and for negative retries */
 export function checkHealthCheck(check: HealthCheck): void {
   const times = {
