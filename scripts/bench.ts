@@ -5,20 +5,24 @@
  *     npm run bench -- resolver   those that are named
  */
 import { existsSync } from 'node:fs';
+import { benchClients } from '../bench/clients.ts';
 import { benchExec } from '../bench/exec.ts';
 import { benchNetworks } from '../bench/networks.ts';
 import { benchPorts } from '../bench/ports.ts';
 import { benchResolver } from '../bench/resolver.ts';
 import { benchScale } from '../bench/scale.ts';
+import { benchSoak } from '../bench/soak.ts';
 import { benchStartCost } from '../bench/start-cost.ts';
 
 const benchmarks = {
   'start-cost': benchStartCost,
   exec: benchExec,
+  clients: benchClients,
   networks: benchNetworks,
   ports: benchPorts,
   scale: benchScale,
   resolver: benchResolver,
+  soak: benchSoak,
 };
 
 const withDockerd = ['/usr/sbin/dockerd', '/usr/bin/dockerd'].some((path) => existsSync(path));

@@ -1,0 +1,31 @@
+/** After many execs and attached clients nothing of them is left. `npm run bench -- soak` does the same with more. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { attachClients, holdings, residentBytes, runExecs } from './lab/exec-soak.ts';
+import { engineUnderTest } from './lab/lab.ts';
+import { RawApi } from './lab/raw-api.ts';
+import { eventually, openStory } from './lab/story.ts';
+
+const lab = await openStory();
+const api = new RawApi(lab);
+
+test('of two hundred execs and forty attached clients nothing is left', {
+  skip: engineUnderTest === 'dockerd' && 'about our daemon alone',
+}, async () => {
+  await api.run('box', 'none', { Cmd: ['cat'], OpenStdin: true });
+  // The first ones bring up what stays: threads, their descriptors, and code.
+  await runExecs(lab, api, 'box', 24);
+  await attachClients(lab, 'box', 8);
+  const before = await eventually(() => {
+    const held = holdings(lab);
+    assert.deepEqual([held.files, held.ended], [[], 0]);
+    assert.ok(!held.processes.some((command) => / --exec |there/.test(command)), held.processes.join('\n'));
+    return held;
+  });
+  const memoryBefore = residentBytes(lab);
+  await runExecs(lab, api, 'box', 200);
+  await attachClients(lab, 'box', 40);
+  await eventually(() => assert.deepEqual(holdings(lab), before));
+  const growth = (residentBytes(lab) - memoryBefore) / 2 ** 20;
+  assert.ok(growth < 32, `the daemon grew by ${growth.toFixed(1)} MB`);
+});
