@@ -1,6 +1,7 @@
 /** After many execs and attached clients nothing of them is left. `npm run bench -- soak` does the same with more. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { attachClients, holdings, residentBytes, runExecs } from './lab/exec-soak.ts';
 import { engineUnderTest } from './lab/lab.ts';
 import { RawApi } from './lab/raw-api.ts';

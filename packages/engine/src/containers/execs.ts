@@ -66,12 +66,15 @@ export class Execs {
   readonly #records = new Map<ExecId, ExecRecord>();
   readonly #runs = new Map<ExecId, Run>();
   readonly #stalled = new StalledClients();
+  /** Of containers that run and had execs. */
+  readonly #firstProcesses = new Map<ContainerId, Promise<OciProcess>>();
   readonly #unsubscribe: () => void;
 
   constructor(parts: ExecsParts) {
     this.#parts = parts;
     this.#unsubscribe = parts.events.subscribe(({ type, action, actorId }) => {
       if (type !== 'container') return;
+      if (action === 'die' || action === 'start') this.#firstProcesses.delete(actorId as ContainerId);
       if (action === 'die') this.#containerEnded(actorId as ContainerId);
       if (action === 'destroy') this.#forget(({ containerId }) => containerId === actorId);
     });
@@ -237,12 +240,12 @@ export class Execs {
   ): Promise<OciProcess> {
     const { id, config, host } = container;
     const folder = this.#parts.launcher.folder(id);
-    const [spec, user] = await Promise.all([
-      readFile(join(folder, 'config.json'), 'utf8').then((text) => JSON.parse(text) as OciSpec),
+    const [first, user] = await Promise.all([
+      this.#firstProcess(id, folder),
       findIdentity(request.user, host.groupAdd, join(folder, 'rootfs')),
     ]);
     return execProcess({
-      container: spec.process,
+      container: first,
       containerEnv: [...this.#parts.links.environment(container), ...config.env],
       args: request.command,
       env: request.env,
@@ -252,6 +255,18 @@ export class Execs {
       user,
       ...(request.privileged ? { capabilities: grantableCapabilities() } : {}),
     });
+  }
+
+  /** The configuration of a container's own process, which stays the same for as long as that lives. */
+  #firstProcess(id: ContainerId, folder: string): Promise<OciProcess> {
+    const known = this.#firstProcesses.get(id);
+    if (known) return known;
+    const reading = readFile(join(folder, 'config.json'), 'utf8').then(
+      (text) => (JSON.parse(text) as OciSpec).process,
+    );
+    this.#firstProcesses.set(id, reading);
+    reading.catch(() => this.#firstProcesses.delete(id));
+    return reading;
   }
 
   #isContainerEnding(id: ContainerId): boolean {

@@ -3,8 +3,7 @@
  * it and is gone, and the process, having lost its parent, becomes our child. There is no other program, which makes
  * this the quick way; a terminal, or a process that is to outlive us, needs conmon.
  */
-import { closeSync, openSync } from 'node:fs';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import {
@@ -49,12 +48,15 @@ export async function startPipedExec(
   programs: ExecPrograms,
   options: PipedExecOptions,
 ): Promise<RunningExec> {
+  // These files are a page in memory each. Done at once they take less time than one handing over to another thread,
+  // of which there would be a dozen.
   const [specPath, pidPath] = [`${options.path}.json`, `${options.path}.pid`];
   try {
-    await writeFile(specPath, JSON.stringify(options.process), { mode: 0o600 });
+    writeFileSync(specPath, JSON.stringify(options.process), { mode: 0o600 });
     return await expectOrphan(() => begin(programs, options, specPath, pidPath));
   } finally {
-    await Promise.allSettled([rm(specPath, { force: true }), rm(pidPath, { force: true })]);
+    rmSync(specPath, { force: true });
+    rmSync(pidPath, { force: true });
   }
 }
 
@@ -81,7 +83,7 @@ async function begin(
   attach(open);
   // A client that has gone already did not open them, and the process must be able to write.
   const held = streams ?? (open({ onData: () => {}, onEnd: () => {} }) as PipeStreams);
-  const pid = Number(await readFile(pidPath, 'utf8'));
+  const pid = Number(readFileSync(pidPath, 'utf8'));
   const ended = awaitChild(pid).then((exit) => {
     held.exited();
     return exit && exitCode(exit);
