@@ -17,16 +17,26 @@ test('of two hundred execs and forty attached clients nothing is left', {
   // The first ones bring up what stays: threads, their descriptors, and code.
   await runExecs(lab, api, 'box', 24);
   await attachClients(lab, 'box', 8);
-  const before = await eventually(() => {
+  const before = await eventually(async () => {
     const held = holdings(lab);
     assert.deepEqual([held.files, held.ended], [[], 0]);
-    assert.ok(!held.processes.some((command) => / --exec |there/.test(command)), held.processes.join('\n'));
+    // What the last ones started may go on for a moment.
+    const busy = held.processes.filter((command) => / --exec | exec |sleep /.test(command));
+    assert.deepEqual(busy, []);
+    await sleep(200);
+    assert.deepEqual(holdings(lab), held);
     return held;
   });
   const memoryBefore = residentBytes(lab);
   await runExecs(lab, api, 'box', 200);
   await attachClients(lab, 'box', 40);
-  await eventually(() => assert.deepEqual(holdings(lab), before));
+  await eventually(() => {
+    const now = holdings(lab);
+    // Connections of those who ask come and go.
+    const more = now.descriptors.length - before.descriptors.length;
+    assert.ok(more <= 0, `${now.descriptors.join(' ')}\n${before.descriptors.join(' ')}`);
+    assert.deepEqual({ ...now, descriptors: [] }, { ...before, descriptors: [] });
+  });
   const growth = (residentBytes(lab) - memoryBefore) / 2 ** 20;
   assert.ok(growth < 32, `the daemon grew by ${growth.toFixed(1)} MB`);
 });
