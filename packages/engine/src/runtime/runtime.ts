@@ -104,8 +104,9 @@ export class Runtime {
       await Promise.race([prepared, failed]);
       go.end('\n');
     } catch (error) {
-      go.destroy();
+      // In this order: to conmon the pipe's end means the same as the byte that lets it go on.
       conmon.kill('SIGKILL');
+      go.destroy();
       // Whoever takes the preparation back must not do so while it still goes on.
       await Promise.allSettled([report, prepared]);
       throw error;
