@@ -370,6 +370,8 @@ describe('trouble on the way', () => {
     const stayed = lines(pullPath());
     await left.started;
     await eventually(() => assert.ok(slow.asked().length >= count + 3));
+    // Meanwhile everything else goes, but not what the new image is to share with it.
+    await lab.docker('image prune -af');
     left.leave();
     slow.behave('pass');
     assert.match(String((await stayed).at(-1)?.status), /^Status: /);
@@ -379,6 +381,8 @@ describe('trouble on the way', () => {
       .filter((line) => !line.includes('bytes='));
     // A configuration for each of the two, and once the layer that is not in the store already.
     assert.equal(blobs.length, 3, blobs.join('\n'));
+    assert.equal(await lab.dockerOutput(`run --rm --net=none ${name()} cat /www/seed`), 'slow');
+    await lab.importBusybox(`${image}:latest`);
     await lab.docker(`rmi ${name()}`);
   });
 

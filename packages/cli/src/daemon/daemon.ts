@@ -116,6 +116,9 @@ function engineOptions(options: DaemonOptions, log: Logger): EngineOptions {
     registries: {
       insecureRegistries: options['insecure-registry'],
       mirrors: options['registry-mirror'],
+      concurrentDownloads: options['max-concurrent-downloads'],
+      concurrentUploads: options['max-concurrent-uploads'],
+      attempts: options['max-download-attempts'],
     },
     cgroupParent: options['cgroup-parent'],
     runc: options['default-runtime'],

@@ -104,6 +104,21 @@ export const optionSpecs = {
     fileKey: 'registry-mirrors',
     description: 'URL of a registry that is asked before Docker Hub',
   },
+  'max-concurrent-downloads': {
+    kind: 'integer',
+    fallback: 3,
+    description: 'layers that come from registries at a time',
+  },
+  'max-concurrent-uploads': {
+    kind: 'integer',
+    fallback: 5,
+    description: 'layers of one push that go to a registry at a time',
+  },
+  'max-download-attempts': {
+    kind: 'integer',
+    fallback: 5,
+    description: 'how often a layer is asked for, or sent, before the pull or push fails',
+  },
   'cgroup-parent': { kind: 'text', fallback: '/seaway', description: "parent of the containers' cgroups" },
   'default-runtime': { kind: 'text', fallback: 'runc', description: 'path or name of the OCI runtime' },
   label: { kind: 'list', fileKey: 'labels', description: 'label of the daemon, shown by info' },

@@ -12,6 +12,7 @@ import type { ImageCore } from './image-core.ts';
 import { measureUnpacked, type StoredLayer } from './layers.ts';
 import type { Descriptor } from './manifest.ts';
 import { shortDigest, throttled } from './progress.ts';
+import type { RegistrySettings } from './registry/endpoints.ts';
 import type { Exchange } from './registry/exchange.ts';
 import { RefusedError } from './registry/session.ts';
 
@@ -34,23 +35,27 @@ interface Running {
 interface Job {
   readonly layer: Descriptor;
   readonly signal: AbortSignal;
+  readonly attempts: number;
   readonly report: LayerReport;
   /** Of one who still waits. */
   readonly source: () => LayerSource | undefined;
 }
 
 const CONCURRENT = 3;
-const ATTEMPTS = 5;
+export const ATTEMPTS = 5;
 const RETRY_MS = 1000;
 
 export class Downloads {
   readonly #core: ImageCore;
   readonly #running = new Map<string, Running>();
-  #free = CONCURRENT;
+  readonly #attempts: number;
+  #free: number;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(core: ImageCore) {
+  constructor(core: ImageCore, limits: Pick<RegistrySettings, 'concurrentDownloads' | 'attempts'> = {}) {
     this.#core = core;
+    this.#free = limits.concurrentDownloads ?? CONCURRENT;
+    this.#attempts = limits.attempts ?? ATTEMPTS;
   }
 
   /**
@@ -83,6 +88,7 @@ export class Downloads {
     const job: Job = {
       layer,
       signal: controller.signal,
+      attempts: this.#attempts,
       source: () => waiting.values().next().value,
       report: (...args) => {
         for (const report of waiting.keys()) report(...args);
@@ -172,7 +178,7 @@ async function receiveBlob(job: Job, path: string): Promise<string> {
         signal.throwIfAborted();
         // Whoever asked has gone and taken the connection along; the next in line goes on at once.
         if (await hasLeft(job, source)) continue;
-        if (isFinal(error) || attempt >= ATTEMPTS) throw interrupted(error, layer);
+        if (isFinal(error) || attempt >= job.attempts) throw interrupted(error, layer);
         report(`Retrying in ${(attempt * RETRY_MS) / 1000} seconds`);
         await delay(attempt * RETRY_MS, undefined, { signal });
         attempt += 1;

@@ -59,7 +59,7 @@ export class ImageStore extends ImageCore {
       import('./pull.ts'),
       import('./downloads.ts'),
     ]);
-    this.#downloads ??= new Downloads(this);
+    this.#downloads ??= new Downloads(this, this.#registries);
     const { auth, signal } = request;
     const job = { core: this, downloads: this.#downloads, settings: this.#registries, onProgress };
     await pullImages({ ...job, ...(auth ? { auth } : {}), ...(signal ? { signal } : {}) }, request);

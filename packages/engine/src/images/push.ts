@@ -1,8 +1,11 @@
 /** `docker push`: an image, or all tags of a repository, from the store to a registry. */
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { invalid, notFound } from '../base/errors.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { allOrFirstError } from '../base/all-or-first-error.ts';
+import { EngineError, invalid, notFound } from '../base/errors.ts';
 import type { ImageRecord } from '../model/image.ts';
+import { ATTEMPTS } from './downloads.ts';
 import { type ImageCore, layersOf } from './image-core.ts';
 import type { StoredLayer } from './layers.ts';
 import { type OnProgress, shortDigest, throttled } from './progress.ts';
@@ -34,6 +37,7 @@ interface Job {
 
 /** Repositories of the same registry that are asked for a layer before it is sent. */
 const MAX_MOUNTS = 2;
+const CONCURRENT = 5;
 
 /** @throws notFound when there is no such image, unauthorized, forbidden or internal as the registry says */
 export async function pushImages(job: Job, request: PushRequest): Promise<void> {
@@ -73,7 +77,7 @@ interface Pushed {
 }
 
 async function pushOne(
-  { core, onProgress }: Job,
+  { core, onProgress, settings }: Job,
   target: Repository,
   { image, reference }: Pushed,
   signal?: AbortSignal,
@@ -83,13 +87,14 @@ async function pushOne(
   for (const blob of image.blobs) lease.hold(blob);
   const layers = layersOf(image);
   const manifest = await readFile(blobs.path(image.digest));
-  const sent = new Set<string>();
   // Clients list what is at the top first.
   for (const { diffId } of [...layers].reverse()) {
     onProgress({ kind: 'layer', id: shortDigest(diffId), status: 'Preparing' });
   }
-  for (const layer of layers) {
-    signal?.throwIfAborted();
+  const distinct = layers.filter(
+    (layer, index) => layers.findIndex(({ digest }) => digest === layer.digest) === index,
+  );
+  await forEachOf(distinct, settings.concurrentUploads ?? CONCURRENT, async (layer) => {
     const report = (status: string, current?: number): void =>
       onProgress({
         kind: 'layer',
@@ -97,10 +102,20 @@ async function pushOne(
         status,
         ...(current === undefined ? {} : { current, total: layer.sizeBytes }),
       });
-    if (sent.has(layer.digest)) report('Layer already exists');
-    else await pushLayer(core, target, { layer, reference }, report);
-    sent.add(layer.digest);
-  }
+    for (let attempt = 1; ; attempt += 1) {
+      signal?.throwIfAborted();
+      try {
+        await pushLayer(core, target, { layer, reference }, report);
+        return;
+      } catch (error) {
+        signal?.throwIfAborted();
+        const isFinal = !(error instanceof EngineError) || error.code !== 'registry-unreachable';
+        if (isFinal || attempt >= (settings.attempts ?? ATTEMPTS)) throw error;
+        report(`Retrying in ${attempt} second${attempt === 1 ? '' : 's'}`);
+        await delay(attempt * 1000, undefined, signal ? { signal } : {});
+      }
+    }
+  });
   await pushConfig(core, target, image);
   const tag = reference.tag ?? 'latest';
   await target.putManifest(tag, manifest, image.manifestType);
@@ -112,6 +127,24 @@ async function pushOne(
     core.name(current, { repoDigests: [formatReference({ domain, path, digest: image.digest })] });
   }
   core.announce('push', image, formatRepository(reference), formatReference(reference));
+}
+
+/** Works on a few things at a time. After a failure nothing new is begun, and what goes on is waited for. */
+async function forEachOf<T>(
+  items: readonly T[],
+  limit: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const left = [...items];
+  const worker = async (): Promise<void> => {
+    try {
+      for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item);
+    } catch (error) {
+      left.length = 0;
+      throw error;
+    }
+  };
+  await allOrFirstError(Array.from({ length: limit }, worker));
 }
 
 async function pushLayer(

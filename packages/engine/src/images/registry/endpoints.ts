@@ -7,6 +7,12 @@ export interface RegistrySettings {
   readonly insecureRegistries: readonly string[];
   /** Asked before Docker Hub for what is pulled from there: base URLs, in this order. */
   readonly mirrors: readonly string[];
+  /** How many layers come at a time. @default 3 */
+  readonly concurrentDownloads?: number;
+  /** How many layers of one push go at a time. @default 5 */
+  readonly concurrentUploads?: number;
+  /** How often a layer is asked for, or sent, before its pull or push has failed. @default 5 */
+  readonly attempts?: number;
 }
 
 export interface RegistryEndpoint {
@@ -27,7 +33,12 @@ const loopback: readonly Subnet[] = ['127.0.0.0/8', '::1/128'].map(mustParseSubn
  * Checks settings.
  * @throws invalid naming the bad value and what is allowed
  */
-export function checkRegistrySettings({ insecureRegistries, mirrors }: RegistrySettings): void {
+export function checkRegistrySettings(settings: RegistrySettings): void {
+  const { insecureRegistries, mirrors, concurrentDownloads, concurrentUploads, attempts } = settings;
+  for (const [name, count] of Object.entries({ concurrentDownloads, concurrentUploads, attempts })) {
+    if (count === undefined || (Number.isSafeInteger(count) && count > 0)) continue;
+    throw invalid('invalid-registry-setting', `invalid value ${count} for ${name}: it should be 1 or more`);
+  }
   for (const text of insecureRegistries) {
     if (parseCidr(text) || /^(?:[\w.-]+|\[[\da-f:]+\])(?::\d+)?$/i.test(text)) continue;
     throw invalid(

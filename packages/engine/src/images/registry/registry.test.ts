@@ -90,6 +90,15 @@ test('bad settings are named', () => {
   }
 });
 
+test('at least one layer at a time, and one attempt', () => {
+  const base = { insecureRegistries: [], mirrors: [] };
+  checkRegistrySettings({ ...base, concurrentDownloads: 1, concurrentUploads: 1, attempts: 1 });
+  for (const name of ['concurrentDownloads', 'concurrentUploads', 'attempts']) {
+    const message = new RegExp(`^EngineError: invalid value 0 for ${name}: it should be 1 or more$`);
+    assert.throws(() => checkRegistrySettings({ ...base, [name]: 0 }), message);
+  }
+});
+
 test('the refusals of registries get their kind and the words that clients know', () => {
   const body = (code: string, message: string): string => JSON.stringify({ errors: [{ code, message }] });
   const rows: [number, string, ErrorKind, RegExp][] = [
