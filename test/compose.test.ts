@@ -73,6 +73,8 @@ before(async () => {
   await lab.docker('network create first');
   await lab.docker(`run --rm --network first -p 80 ${image} true`);
   await lab.docker('network rm first');
+  // What the kernel still takes away is none of what there was before.
+  await eventually(async () => assert.doesNotMatch((await lab.run('ip -br link')).stdout, /^br-/m));
   clean = await takeInventory(lab, lab.engine);
 });
 
@@ -123,11 +125,12 @@ describe('a project', () => {
     }
   });
 
-  test('ps and port show it', async () => {
+  test('ps, port and top show it', async () => {
     const shown = await output('ps');
     assert.match(shown, /shop_db_1 .* Up \(healthy\)/);
     assert.match(shown, /shop_web_1 .* 0\.0\.0\.0:8080->80\/tcp/);
     assert.match(await output('port', 'web', '81'), /^0\.0\.0\.0:\d+\n$/);
+    assert.match(await output('top', 'db'), /sleep 600/);
   });
 
   test('exec and run, with their exit codes', async () => {

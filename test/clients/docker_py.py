@@ -167,7 +167,7 @@ class Containers(Story):
         container.kill("SIGKILL")
         self.assertEqual(container.wait(condition="not-running")["StatusCode"], 137)
 
-    def test_pause(self):
+    def test_pause_and_update(self):
         container = self.run_forever()
         container.pause()
         container.reload()
@@ -176,8 +176,22 @@ class Containers(Story):
             container.exec_run("true")
         self.assertEqual(caught.exception.status_code, 409)
         container.unpause()
+        container.update(mem_limit="64m", memswap_limit="64m", restart_policy={"Name": "unless-stopped"})
         container.reload()
-        self.assertEqual(container.status, "running")
+        self.assertEqual(container.attrs["HostConfig"]["Memory"], 64 << 20)
+        self.assertEqual(container.attrs["HostConfig"]["RestartPolicy"]["Name"], "unless-stopped")
+
+    def test_top_and_stats(self):
+        container = self.run_forever()
+        processes = container.top()
+        self.assertIn("CMD", processes["Titles"])
+        self.assertEqual([row[-1] for row in processes["Processes"]], ["sleep 600"])
+        once = container.stats(stream=False)
+        self.assertGreater(once["memory_stats"]["usage"], 0)
+        self.assertIn("eth0", once["networks"])
+        stream = container.stats(decode=True)
+        self.assertEqual(next(stream)["name"], "/" + container.name)
+        stream.close()
 
     def test_health(self):
         check = Healthcheck(test=["CMD", "true"], interval=200_000_000, retries=3)

@@ -9,6 +9,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { describeFailure, errorBody, MAX_JSON_BYTES } from './http/errors.ts';
 import { rememberUpgrade } from './http/hijack.ts';
 import { canonicalFields, type FieldSchema } from './http/json-fields.ts';
+import { parseJsonText } from './http/json-text.ts';
 import { foldContainerName } from './http/link-names.ts';
 import { checkVersion, MAX_API_VERSION, splitVersion } from './http/version.ts';
 import { containerRoutes } from './routes/containers.ts';
@@ -37,6 +38,8 @@ export interface ApiOptions {
 
 export type Api = FastifyInstance;
 
+/** Largest head of a request in bytes, as Go's servers have it: filters may be long. */
+const MAX_HEAD_BYTES = 1024 * 1024;
 const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
 
 /** Builds the application; it listens nowhere yet. */
@@ -44,8 +47,16 @@ export function buildApi(engine: Engine, options: ApiOptions): Api {
   const versions = new WeakMap<object, string | undefined>();
   const app = Fastify({
     bodyLimit: MAX_JSON_BYTES,
+    // Docker has HEAD where it is named alone; that of an endless answer would never end.
+    exposeHeadRoutes: false,
     // Names in paths may be as long as their users like; the engine says what it does not know.
-    routerOptions: { maxParamLength: 1024 },
+    routerOptions: { maxParamLength: MAX_HEAD_BYTES },
+    // Paths that cannot be read come to no route.
+    frameworkErrors(error, _request, reply) {
+      const { status, message } = describeFailure(error);
+      reply.hijack();
+      reply.raw.writeHead(status, { 'Content-Type': 'application/json' }).end(errorBody(message));
+    },
     ajv: {
       customOptions: {
         allowUnionTypes: true,
@@ -56,12 +67,18 @@ export function buildApi(engine: Engine, options: ApiOptions): Api {
       },
     },
     rewriteUrl(request) {
-      const { path, version } = splitVersion(request.url ?? '/');
+      // A client may write the whole address, as to a proxy (RFC 9112, 3.2.2).
+      const { path, version } = splitVersion((request.url ?? '/').replace(/^https?:\/\/[^/?]*/i, ''));
       versions.set(request, version);
       return foldContainerName(request.method ?? '', path);
     },
   });
 
+  const endpoints: string[] = [];
+  app.addHook('onRoute', ({ method, url }) => {
+    endpoints.push(...[method].flat().map((each) => `${each} ${url}`));
+  });
+  app.decorate('endpoints', endpoints);
   app.decorateRequest('apiVersion', 0);
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({
@@ -133,7 +150,7 @@ function addBodyParsers(app: FastifyInstance): void {
   app.addContentTypeParser(
     'application/json',
     { parseAs: 'string' },
-    async (_request: FastifyRequest, body: string) => parseJson(body),
+    async (_request: FastifyRequest, body: string) => parseJsonText(body),
   );
   app.addContentTypeParser('*', async (request: FastifyRequest) => {
     // Docker's clients label empty bodies as text/plain.
@@ -160,19 +177,6 @@ function hasBody({ headers }: FastifyRequest): boolean {
   return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
 }
 
-/** An empty body counts as no fields at all, so that the endpoint says which one it misses. */
-function parseJson(body: string): unknown {
-  if (body.trim() === '') return {};
-  try {
-    return JSON.parse(body);
-  } catch (error) {
-    const detail = (error as Error).message;
-    throw /after JSON/.test(detail)
-      ? invalid('invalid-json', 'unexpected content after JSON')
-      : invalid('invalid-json', `invalid JSON: ${detail}`);
-  }
-}
-
 /** Makes an HTTP server for the application; the caller lets it listen and closes it. */
 export async function createApiServer(api: Api): Promise<Server> {
   await api.ready();
@@ -181,6 +185,7 @@ export async function createApiServer(api: Api): Promise<Server> {
       // A container may say nothing for days, and an image may take long to arrive.
       requestTimeout: 0,
       keepAliveTimeout: 0,
+      maxHeaderSize: MAX_HEAD_BYTES,
       // Other protocols that clients offer to switch to (h2c) are not ours: such requests are answered as they are.
       shouldUpgradeCallback: ({ headers, url }) => {
         const protocol = headers.upgrade?.toLowerCase();

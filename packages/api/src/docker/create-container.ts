@@ -30,6 +30,7 @@ import { parseIsolation } from './isolation-options.ts';
 import { emptyPortBindingsWarning, fromDockerPortBindings } from './port-bindings.ts';
 import { refuseUnsupported } from './refused-options.ts';
 import { parseResources } from './resources.ts';
+import { parseUlimit } from './ulimits.ts';
 
 /** From this version on a create request may name several networks, each with a MAC address of its own. */
 const SEVERAL_NETWORKS: ApiVersion = 144;
@@ -188,7 +189,7 @@ function parseHostConfig(
     shmSizeBytes: docker.ShmSize || defaultShmSizeBytes,
     sysctls: docker.Sysctls ?? {},
     securityOpt: docker.SecurityOpt ?? [],
-    rlimits: (docker.Ulimits ?? []).map(({ Name, Soft, Hard }) => ({ name: Name, soft: Soft, hard: Hard })),
+    rlimits: (docker.Ulimits ?? []).map(parseUlimit),
     oomScoreAdj: docker.OomScoreAdj ?? 0,
     resources,
     cgroupParent: docker.CgroupParent ?? '',

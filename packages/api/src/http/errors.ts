@@ -38,6 +38,9 @@ export function describeFailure(error: unknown): HttpFailure {
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     return { status: 413, message: `request body too large: at most ${MAX_JSON_BYTES} bytes are allowed` };
   }
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
+    return { status: 400, message: "malformed Content-Type header: must be 'application/json'" };
+  }
   return { status: statusCode ?? 500, message: messageOf(error) };
 }
 

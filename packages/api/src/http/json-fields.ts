@@ -4,6 +4,8 @@
  * on it. Here the schema of a body gives the one spelling that the rest of the code knows.
  */
 
+import { invalid } from '@seaway/engine';
+
 /** What of a JSON schema says which names there are. */
 export interface FieldSchema {
   readonly type?: unknown;
@@ -15,12 +17,14 @@ export interface FieldSchema {
 /**
  * A copy of the value in which the schema's fields are spelt as in the schema. Of two spellings of one field the
  * last counts, as in Go; names that the schema does not know, such as those of labels, stay as they are.
+ * @throws invalid for a number of a known field that is larger than the 64 bits that it has in Go
  */
 export function canonicalFields(value: unknown, schema: FieldSchema): unknown {
   if (Array.isArray(value)) {
     const { items } = schema;
     return items ? value.map((item) => canonicalFields(item, items)) : value;
   }
+  if (typeof value === 'number' && schema.type !== undefined) checkNumber(value);
   if (typeof value !== 'object' || value === null) return value;
   const { properties = {}, additionalProperties } = schema;
   const others = typeof additionalProperties === 'object' ? additionalProperties : {};
@@ -33,4 +37,9 @@ export function canonicalFields(value: unknown, schema: FieldSchema): unknown {
         : [name, canonicalFields(field, properties[name]!)];
     }),
   );
+}
+
+function checkNumber(value: number): void {
+  if (value >= -(2 ** 63) && value <= 2 ** 63) return;
+  throw invalid('invalid-json', `invalid JSON: ${value} does not fit 64 bits`);
 }

@@ -1,4 +1,5 @@
 /** Values in query strings, as Go programs read them. */
+import { setFlagsFromString } from 'node:v8';
 import { invalid } from '@seaway/engine';
 
 export type Query = Readonly<Record<string, string | string[] | undefined>>;
@@ -30,7 +31,12 @@ export function queryInteger(query: Query, name: string): number | undefined {
       `invalid value for ${name}: strconv.Atoi: parsing "${text}": invalid syntax`,
     );
   }
-  return Number(text);
+  const value = Number(text);
+  if (Math.abs(value) < 2 ** 63) return value;
+  throw invalid(
+    'invalid-query',
+    `invalid value for ${name}: strconv.Atoi: parsing "${text}": value out of range`,
+  );
 }
 
 /** The booleans that Go's strconv.ParseBool knows. @throws invalid for anything else */
@@ -61,7 +67,8 @@ export function parseFilters(query: Query, known: readonly string[]): Filters {
   } catch {
     throw invalid('invalid-filter', 'invalid filter');
   }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+  if (parsed === null) return new Map();
+  if (typeof parsed !== 'object' || Array.isArray(parsed)) {
     throw invalid('invalid-filter', 'invalid filter');
   }
   const filters = new Map<string, readonly string[]>();
@@ -73,9 +80,11 @@ export function parseFilters(query: Query, known: readonly string[]): Filters {
 }
 
 function filterValues(value: unknown): string[] {
-  if (Array.isArray(value)) return value.map(String);
-  if (typeof value === 'object' && value !== null) {
-    return Object.entries(value).flatMap(([name, isSet]) => (isSet ? [name] : []));
+  if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return value;
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    const entries = Object.entries(value);
+    if (entries.every(([, isSet]) => typeof isSet === 'boolean'))
+      return entries.flatMap(([name, isSet]) => (isSet ? [name] : []));
   }
   throw invalid('invalid-filter', 'invalid filter');
 }
@@ -97,6 +106,9 @@ export function matchesLabels(
     return Object.hasOwn(labels, key) && (rest.length === 0 || labels[key] === rest.join('='));
   });
 }
+
+// Go's expressions take time in proportion to the text; those of V8 can take for ever, and the daemon with them.
+setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks');
 
 /** Docker's names and ids match exactly or as an unanchored regular expression. @throws invalid for a broken one */
 export function matchesPattern(pattern: string, text: string): boolean {

@@ -8,6 +8,10 @@ declare module 'fastify' {
     /** The version that the client speaks; the newest where it names none. */
     apiVersion: ApiVersion;
   }
+  interface FastifyInstance {
+    /** What there are routes for, such as `GET /containers/:id/json`. */
+    readonly endpoints: readonly string[];
+  }
   interface FastifyContextConfig {
     /** The route reads its body as a stream, whatever its content type. */
     streamsBody?: boolean;

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { conflict, messageOf, notFound } from '../base/errors.ts';
+import { parseExactJson } from '../base/exact-json.ts';
 import { type ContainerId, type ExecId, newId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { Events } from '../events.ts';
@@ -262,7 +263,7 @@ export class Execs {
     const known = this.#firstProcesses.get(id);
     if (known) return known;
     const reading = readFile(join(folder, 'config.json'), 'utf8').then(
-      (text) => (JSON.parse(text) as OciSpec).process,
+      (text) => (parseExactJson(text) as OciSpec).process,
     );
     this.#firstProcesses.set(id, reading);
     reading.catch(() => this.#firstProcesses.delete(id));

@@ -1,9 +1,11 @@
 /** Turns a container record into what the OCI configuration is built from. */
+
 import { constants, readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { arch, release } from 'node:os';
 import { join } from 'node:path';
 import { internal, unavailable } from '../base/errors.ts';
+import { exactNumber } from '../base/exact-json.ts';
 import type { ContainerRecord, HostConfig, ResourceLimits } from '../model/container.ts';
 import { findProgram } from '../runtime/find-program.ts';
 import { parseCapabilityMask, resolveCapabilities } from '../runtime/spec/capabilities.ts';
@@ -117,8 +119,8 @@ export async function specInput(facts: SpecFacts): Promise<OciSpecInput> {
     sysctls: host.sysctls,
     rlimits: host.rlimits.map(({ name, soft, hard }) => ({
       type: `RLIMIT_${name.toUpperCase()}`,
-      soft,
-      hard,
+      soft: limitOf(soft),
+      hard: limitOf(hard),
     })),
     resources: await specLimits(host.resources),
     annotations: host.annotations ?? {},
@@ -173,6 +175,13 @@ const available = parseCapabilityMask(
 /** Everything that a process of a container can be allowed on this machine. */
 export function grantableCapabilities(): string[] {
   return resolveCapabilities({ add: ['ALL'], drop: [], available });
+}
+
+/** RLIM_INFINITY of getrlimit(2). */
+const unlimited = exactNumber('18446744073709551615');
+
+function limitOf(limit: number): number {
+  return limit === -1 ? unlimited : limit;
 }
 
 /** @throws invalid for a capability that does not exist or that this process cannot give */
