@@ -127,6 +127,35 @@ describe('an entry of the list', () => {
     );
   });
 
+  test('tells volumes, folders of the host and memory apart', () => {
+    const common = { readonly: false, mode: '' };
+    const { Mounts } = show(
+      containerRecord({
+        mounts: [
+          { type: 'volume', volume: 'data', destination: '/d', readonly: true, mode: 'ro' },
+          { type: 'bind', source: '/a', destination: '/b', propagation: 'rslave', ...common },
+          { type: 'tmpfs', destination: '/t', options: ['size=1'], ...common },
+        ],
+        // What was asked for is no longer looked at.
+        host: { binds: [{ source: '/x', destination: '/y', readonly: false, text: '/x:/y' }] },
+      }),
+    );
+    assert.deepEqual(Mounts, [
+      {
+        Type: 'volume',
+        Name: 'data',
+        Source: '/volumes/data/_data',
+        Destination: '/d',
+        Driver: 'local',
+        Mode: 'ro',
+        RW: false,
+        Propagation: '',
+      },
+      { Type: 'bind', Source: '/a', Destination: '/b', Mode: '', RW: true, Propagation: 'rslave' },
+      { Type: 'tmpfs', Source: '', Destination: '/t', Mode: '', RW: true, Propagation: '' },
+    ]);
+  });
+
   test('names the image by its id where the name means another image by now', () => {
     assert.equal(show(containerRecord({ config: { image: 'moved' } })).Image, imageId);
   });

@@ -138,7 +138,7 @@ describe('the mounts of a new container', () => {
       '/h /h ro',
       `/new ${newName}`,
     ]);
-    assert.deepEqual(places({ tmpfs: ['/t/'], paths: ['/t', '/u', '/u'] }), [`/u ${newName}`]);
+    assert.deepEqual(places({ tmpfs: ['/t/'], paths: ['/t', '/u', 'u/', '/'] }), [`/u ${newName}`]);
   });
 
   for (const [what, asked, code, message] of [

@@ -1,7 +1,6 @@
 /** Settles what a new container sees at which path, and which volumes that needs. Pure. */
 import { invalid } from '../base/errors.ts';
 import type { HostConfig } from '../model/container.ts';
-import { parseVolumePath } from '../model/mount-text.ts';
 import {
   cleanPath,
   defaultPropagation,
@@ -61,8 +60,9 @@ export function planMounts(facts: MountFacts): PlannedMounts {
   };
   for (const { request, mode = '' } of host.binds) if (request) add(request, mode);
   for (const { request } of host.mounts ?? []) add(request, '');
-  for (const path of new Set(facts.volumePaths.map(parseVolumePath))) {
-    if (mounts.has(path) || taken.has(path)) continue;
+  // An image may say what no request may: `VOLUME data` is /data, and nothing can be mounted on the root.
+  for (const path of new Set(facts.volumePaths.map(cleanPath))) {
+    if (mounts.has(path) || taken.has(path) || path === '/') continue;
     const driver = host.volumeDriver ? { driver: host.volumeDriver } : {};
     const request = { type: 'volume', source: '', destination: path, readonly: false, ...driver } as const;
     mounts.set(path, { ...settle(request, '', facts, volumes), mode: '' });

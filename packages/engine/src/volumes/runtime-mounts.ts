@@ -2,14 +2,15 @@
 import type { MountEntry } from '@seaway/linux';
 import type { MountPoint, Propagation } from '../model/mounts.ts';
 import type { OciMount } from '../runtime/spec/oci-spec.ts';
-
-/** What Docker gives to every tmpfs; later words win. */
-const tmpfsDefaults = ['noexec', 'nosuid', 'nodev'];
+import { tmpfsOptions } from '../runtime/spec/tmpfs.ts';
 
 /** @param isReadonlyBelow whether read-only holds for what is mounted below it too, which not every runtime can do */
 export function runtimeMount(point: MountPoint, source: string, isReadonlyBelow: boolean): OciMount {
   const { type, destination, readonly, options = [], propagation = 'rprivate' } = point;
-  if (type === 'tmpfs') return tmpfsMount(destination, [...options, ...(readonly ? ['ro'] : [])]);
+  if (type === 'tmpfs') {
+    const words = [...options, ...(readonly ? ['ro'] : [])].join(',');
+    return { type, source: type, destination, options: tmpfsOptions(words) };
+  }
   const readonlyOption = isReadonlyBelow ? 'rro' : 'ro';
   return {
     type: 'bind',
@@ -17,10 +18,6 @@ export function runtimeMount(point: MountPoint, source: string, isReadonlyBelow:
     destination,
     options: [point.nonRecursive ? 'bind' : 'rbind', propagation, readonly ? readonlyOption : 'rw'],
   };
-}
-
-export function tmpfsMount(destination: string, options: readonly string[]): OciMount {
-  return { type: 'tmpfs', source: 'tmpfs', destination, options: [...tmpfsDefaults, ...options] };
 }
 
 /** What the propagation of the container's root has to be for the mounts in it; mount_namespaces(7). */

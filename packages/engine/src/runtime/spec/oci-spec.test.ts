@@ -86,6 +86,18 @@ test('the default mounts are those of Docker', () => {
   ]);
 });
 
+test('a /dev of their own has nothing of the default one in it', () => {
+  const spec = buildOciSpec({
+    ...usual,
+    mounts: [{ destination: '/dev/', type: 'bind', source: '/dev', options: ['rbind'] }],
+  });
+  const below = spec.mounts.filter(({ destination }) => destination.startsWith('/dev'));
+  assert.deepEqual(
+    below.map(({ destination, source }) => [destination, source]),
+    [['/dev/', '/dev']],
+  );
+});
+
 test('extra mounts are placed by depth and take the place of a default one', () => {
   const bind = (destination: string) => ({ destination, source: '/src', type: 'bind', options: ['rbind'] });
   const spec = buildOciSpec({

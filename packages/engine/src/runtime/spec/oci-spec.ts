@@ -276,7 +276,12 @@ export function buildLimits(limits: ResourceLimits): Omit<OciResources, 'devices
  */
 function buildMounts(input: OciSpecInput): OciMount[] {
   const byDestination = new Map<string, OciMount>();
-  for (const mount of [...defaultMounts(input), ...input.mounts]) {
+  // Who brings a /dev of their own gets it as it is, without what would be mounted in the default one.
+  const isOwnDev = input.mounts.some((mount) => normalise(mount.destination) === '/dev');
+  const defaults = defaultMounts(input).filter(
+    ({ destination }) => !(isOwnDev && destination.startsWith('/dev/')),
+  );
+  for (const mount of [...defaults, ...input.mounts]) {
     byDestination.set(normalise(mount.destination), mount);
   }
   return [...byDestination]
