@@ -386,14 +386,19 @@ test('load takes an OCI layout with compressed layers, several platforms and a f
     ...manifestFor(architecture),
     platform: { os: 'linux', architecture },
   }));
+  const statement = {
+    ...addJson({ schemaVersion: 2, config: {}, layers: [{ mediaType: 'application/vnd.in-toto+json' }] }),
+    platform: { os: 'unknown', architecture: 'unknown' },
+    annotations: { 'vnd.docker.reference.type': 'attestation-manifest' },
+  };
   const nested = {
-    ...addJson({ schemaVersion: 2, manifests }),
+    ...addJson({ schemaVersion: 2, manifests: [...manifests, statement] }),
     annotations: { 'io.containerd.image.name': 'docker.io/library/multi:1' },
   };
   const archive = await tar({
     ...blobs,
     'oci-layout': '{"imageLayoutVersion":"1.0.0"}',
-    'index.json': JSON.stringify({ schemaVersion: 2, manifests: [nested] }),
+    'index.json': JSON.stringify({ schemaVersion: 2, manifests: [nested, statement] }),
   });
   assert.deepEqual((await store.load(stream(archive))).loaded, ['Loaded image: multi:1']);
   const image = store.resolve('multi:1');

@@ -66,7 +66,7 @@ async function readIndex(
   if (context.depth > MAX_INDEX_DEPTH) {
     throw invalid('invalid-load-archive', 'invalid index.json: nested too deeply');
   }
-  const all = Array.isArray(index.manifests) ? index.manifests.map(asObject) : [];
+  const all = (Array.isArray(index.manifests) ? index.manifests.map(asObject) : []).filter(isImage);
   // Within a nested index the entries are the same image for different platforms; at the top they are images.
   const chosen = context.depth === 0 ? all : choosePlatform(all, context.platform);
   const images = await Promise.all(
@@ -93,6 +93,11 @@ async function readManifest(
     layerPaths: await Promise.all(layers.map((layer) => resolveInside(root, blobPath(layer)))),
     names,
   };
+}
+
+/** Builders put statements about an image beside it, which are in the form of one. Source: BuildKit, attestation storage. */
+function isImage(descriptor: Record<string, unknown>): boolean {
+  return asObject(descriptor.annotations)['vnd.docker.reference.type'] !== 'attestation-manifest';
 }
 
 function choosePlatform(
