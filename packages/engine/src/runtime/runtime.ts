@@ -2,7 +2,6 @@
  * Runs containers: runc makes them, conmon stays with each one, holds its output and writes down how it ended, so
  * that containers outlive the daemon. Knows bundles and processes; knows nothing of networks or the store.
  */
-import { spawn } from 'node:child_process';
 import { constants, existsSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
@@ -17,6 +16,7 @@ import { type CgroupPaths, readCgroupPaths } from './cgroup-paths.ts';
 import { type ExecOptions, type RunningExec, startExec } from './exec.ts';
 import { findProgram } from './find-program.ts';
 import { type PipedExecOptions, startPipedExec } from './piped-exec.ts';
+import { type Program, startProgram } from './program.ts';
 import { lastMessage, parseSyncReport, runtimeError } from './reports.ts';
 import type { OciResources } from './spec/oci-types.ts';
 
@@ -87,31 +87,40 @@ export class Runtime {
    *   `prepared` rejects with
    */
   async create(id: ContainerId, options: CreateOptions, prepared: Promise<void>): Promise<number> {
-    const conmon = spawn(this.#options.conmon, this.#conmonArguments(id, options), {
-      cwd: options.bundle,
-      // conmon reports through the first descriptor and waits for a byte on the second; conmon(8).
-      env: { ...runtimeEnvironment(), _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4' },
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
-    });
-    const failed = new Promise<never>((_, reject) => conmon.once('error', reject)).catch((error) => {
-      throw internal('conmon-failed', `cannot run ${this.#options.conmon}: ${error.message}`, { id }, error);
-    });
-    const report = Promise.all([readLine(conmon.stdio[3] as Readable), text(conmon.stderr!)]);
-    const go = conmon.stdio[4] as unknown as Socket;
-    // A conmon that died has closed its end; the report tells what happened.
-    go.on('error', () => {});
+    const conmon = await this.#startMonitor(id, options, prepared);
+    const [, , complaint, report, go] = conmon.ends as readonly Socket[];
+    const reported = Promise.all([readLine(report!), text(complaint!)]);
     try {
-      await Promise.race([prepared, failed]);
-      go.end('\n');
+      await prepared;
+      go!.end('\n');
     } catch (error) {
       // In this order: to conmon the pipe's end means the same as the byte that lets it go on.
-      conmon.kill('SIGKILL');
-      go.destroy();
-      // Whoever takes the preparation back must not do so while it still goes on.
-      await Promise.allSettled([report, prepared]);
+      conmon.kill();
+      go!.destroy();
+      await Promise.allSettled([reported]);
       throw error;
     }
-    return parseSyncReport(...(await Promise.race([report, failed])));
+    return parseSyncReport(...(await reported));
+  }
+
+  async #startMonitor(id: ContainerId, options: CreateOptions, prepared: Promise<void>): Promise<Program> {
+    try {
+      return startProgram(
+        this.#options.conmon,
+        this.#conmonArguments(id, options),
+        {
+          cwd: options.bundle,
+          // conmon reports through the first descriptor and waits for a byte on the second; conmon(8).
+          env: { ...runtimeEnvironment(), _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4' },
+          channels: ['nothing', 'nothing', 'to us', 'to us', 'from us'],
+        },
+        'conmon-failed',
+      );
+    } catch (error) {
+      // Whoever takes the preparation back must not do so while it still goes on.
+      await Promise.allSettled([prepared]);
+      throw error;
+    }
   }
 
   #conmonArguments(id: ContainerId, options: CreateOptions): string[] {
@@ -304,19 +313,20 @@ export class Runtime {
 
   /** @param input what it reads */
   async #runc(args: readonly string[], input?: string): Promise<void> {
-    const child = spawn(this.#options.runc, ['--root', this.#stateFolder, ...args], {
-      env: runtimeEnvironment(),
-      stdio: [input === undefined ? 'ignore' : 'pipe', 'ignore', 'pipe'],
-    });
-    const code = new Promise<number | null>((resolve, reject) =>
-      child.once('error', reject).once('close', resolve),
+    const { ends, ended } = startProgram(
+      this.#options.runc,
+      ['--root', this.#stateFolder, ...args],
+      {
+        env: runtimeEnvironment(),
+        channels: [input === undefined ? 'nothing' : 'from us', 'nothing', 'to us'],
+      },
+      'runc-failed',
     );
-    // One that ends without reading says why.
-    child.stdin?.on('error', () => {}).end(input);
-    const [stderr, status] = await Promise.all([text(child.stderr!), code]).catch((error) => {
-      throw internal('runc-failed', `cannot run ${this.#options.runc}: ${error.message}`, {}, error);
-    });
-    if (status !== 0) throw runtimeError(`runc ${args[0]} failed: ${lastMessage(stderr)}`);
+    const [stdin, , complaint] = ends;
+    if (input !== undefined) stdin?.end(input);
+    const [stderr, status] = await Promise.all([text(complaint!), ended]);
+    if (status && 'code' in status && status.code === 0) return;
+    throw runtimeError(`runc ${args[0]} failed: ${lastMessage(stderr)}`);
   }
 }
 
