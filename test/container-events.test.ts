@@ -177,12 +177,6 @@ test('a container is found by an image that its own was made from', async () => 
 
 testRefusals(lab, 'events and pruning', [
   {
-    what: 'two times',
-    path: `/containers/prune?filters=${encodeURIComponent('{"until":["1h","2h"]}')}`,
-    status: 400,
-    message: 'more than one until filter specified',
-  },
-  {
     what: 'an unknown filter',
     path: '/containers/prune?filters={"name":["x"]}',
     status: 400,
@@ -191,6 +185,12 @@ testRefusals(lab, 'events and pruning', [
   ...(peer
     ? []
     : [
+        {
+          what: 'two times',
+          path: `/containers/prune?filters=${encodeURIComponent('{"until":["1h","2h"]}')}`,
+          status: 400,
+          message: 'more than one until filter specified',
+        },
         { what: 'no JSON', path: '/containers/prune?filters={', status: 400, message: 'invalid filter' },
         {
           what: 'events from the future to the past',

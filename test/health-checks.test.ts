@@ -155,7 +155,7 @@ describe('a health check', () => {
     await removeContainers(lab, 'rests');
   });
 
-  test('goes on after the daemon was killed, with what was known before', async () => {
+  test('goes on after the daemon was killed, with what was known before', { skip: peer }, async () => {
     const clean = await takeInventory(lab, lab.engine);
     await run('lives', 'test -e /ok', '--health-interval=50ms', '--health-retries=1');
     await becomes('lives', 'unhealthy');

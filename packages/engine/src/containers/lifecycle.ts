@@ -11,10 +11,9 @@ import type { Log } from '../base/log.ts';
 import { nowText } from '../base/time.ts';
 import type { Events } from '../events.ts';
 import type { ImageStore } from '../images/image-store.ts';
-import { type ContainerRecord, isActive, isRunning, zeroTime } from '../model/container.ts';
+import { type ContainerRecord, isActive, isRunning } from '../model/container.ts';
 import { endedHealth } from '../model/health.ts';
 import type { NetworkRecord } from '../model/network.ts';
-import { type Ending, noRestart, restartsAfterEnd, restartsWithDaemon } from '../model/restart-policy.ts';
 import type { Networks } from '../networks/networks.ts';
 import type { Reservations } from '../networks/reservations.ts';
 import { ExitWatcher } from '../runtime/exit-watcher.ts';
@@ -27,6 +26,7 @@ import type { Launcher } from './launcher.ts';
 import type { Links } from './links.ts';
 import type { Networking } from './networking.ts';
 import type { ContainerRegistry } from './registry.ts';
+import { changeAtDaemonStart, statusAfterEnd } from './restart-decisions.ts';
 import { Restarts } from './restarts.ts';
 import { Waiters } from './waiters.ts';
 
@@ -134,29 +134,12 @@ export class Lifecycle {
       await this.#remove(container.id, { volumes: host.autoRemove || removingVolumes });
   }
 
-  /** Whether a container that stands still is started with the daemon; {@link startWaiting} does it. */
+  /** A container that stands still may have to be started with the daemon; {@link startWaiting} does it. */
   #restoreEnded(container: ContainerRecord): void {
-    const { id, host, state, removing } = container;
-    const policy = host.restartPolicy ?? noRestart;
-    const isWaiting = state.status === 'restarting';
-    // Policies are for containers that have run.
-    if (removing || (!isWaiting && (state.status !== 'exited' || state.startedAt === zeroTime))) return;
-    const ending = endingOf(container);
-    // The retry that it waits for is counted already.
-    const restarts = restartsWithDaemon(
-      policy,
-      isWaiting ? { ...ending, exitCode: 1, restartCount: 0 } : ending,
-    );
-    if (restarts) {
-      this.#parts.registry.update(id, {
-        stoppedByUser: false,
-        ...(isWaiting ? {} : { restartCount: 0 }),
-        state: { ...state, status: 'restarting' },
-      });
-      this.#restarts.schedule(id, 0);
-    } else if (isWaiting) {
-      this.#parts.registry.updateState(id, { status: 'exited' });
-    }
+    const change = changeAtDaemonStart(container);
+    if (!change) return;
+    const { id, state } = this.#parts.registry.update(container.id, change);
+    if (state.status === 'restarting') this.#restarts.schedule(id, 0);
   }
 
   /**
@@ -317,17 +300,16 @@ export class Lifecycle {
     const networks = this.#networksOf(id);
     const endpoints = await networking.release(id);
     // Read once more: a user may have asked for the end meanwhile.
-    const { host, restartCount = 0 } = registry.get(id);
-    const restarts =
-      !this.#held.has(id) &&
-      restartsAfterEnd(host.restartPolicy ?? noRestart, { ...endingOf(registry.get(id)), exitCode });
+    const { status, restartCount } = this.#held.has(id)
+      ? { status: 'exited' as const, restartCount: before.restartCount ?? 0 }
+      : statusAfterEnd(registry.get(id), exitCode);
     const finishedAt = nowText();
     const container = registry.update(id, {
       sandboxId: undefined,
-      ...(restarts ? { restartCount: restartCount + 1 } : {}),
+      restartCount,
       state: {
         ...before.state,
-        status: restarts ? 'restarting' : 'exited',
+        status,
         pid: 0,
         processStartTime: undefined,
         ...(before.state.health ? { health: endedHealth(before.state.health) } : {}),
@@ -346,7 +328,7 @@ export class Lifecycle {
     this.#parts.mounts.announce('unmount', container);
     this.waiters.notify(id, 'exit', { exitCode });
     this.#deleteProcesses(id);
-    if (restarts) this.#restarts.schedule(id, ranMs);
+    if (status === 'restarting') this.#restarts.schedule(id, ranMs);
     await launcher.cleanUp(id, endpoints);
   }
 
@@ -417,10 +399,6 @@ export class Lifecycle {
   async collectImages(): Promise<void> {
     await this.#parts.images.collect((id) => this.#parts.registry.usersOf(id));
   }
-}
-
-function endingOf({ state, stoppedByUser = false, restartCount = 0 }: ContainerRecord): Ending {
-  return { exitCode: state.exitCode, stoppedByUser, restartCount };
 }
 
 /** By Docker's convention 127 is a missing program and 126 one that cannot be executed. */
