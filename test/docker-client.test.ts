@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { killTree } from './lab/command.ts';
@@ -176,6 +176,84 @@ describe('one container', () => {
   });
 });
 
+describe('what is inside a container', () => {
+  before(async () => {
+    await docker([
+      ...['run', '-d', '--name', 'box', '--ulimit', 'core=-1', '--memory', '64m', '-v', 'data:/data', image],
+      ...['sh', '-c', 'echo begun > /begun; exec sleep 600'],
+    ]);
+  });
+  after(() => lab.docker('rm -fv box copy', { allowFailure: true }));
+
+  test('cp, in and out, of files and folders', async () => {
+    const folder = join(lab.directory, 'files');
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'a.txt'), 'from the host\n');
+    await docker('cp files box:/tmp');
+    assert.equal(await docker('exec box cat /tmp/files/a.txt'), 'from the host');
+    await docker(['exec', 'box', 'sh', '-c', 'echo changed > /tmp/files/a.txt']);
+    await docker('cp box:/tmp/files/a.txt back.txt');
+    assert.equal(readFileSync(join(lab.directory, 'back.txt'), 'utf8'), 'changed\n');
+    assert.match(await complaint('cp box:/nope .'), /Could not find the file \/nope in container box/);
+  });
+
+  test('diff and top tell what has become of it', async () => {
+    const changes = await lines('diff box');
+    assert.ok(changes.includes('A /begun') && changes.includes('A /tmp/files/a.txt'), changes.join());
+    assert.match(await docker('top box'), /^UID .* CMD\n.* sleep 600$/);
+    assert.match(await docker('top box -o pid,comm'), /^PID\s+COMMAND\n\d+\s+sleep$/);
+  });
+
+  test('stats and update, of what it uses and may use', async () => {
+    const format = '{{.Name}} {{.MemUsage}} {{.PIDs}}';
+    assert.match(await docker(['stats', '--no-stream', '--format', format, 'box']), /^box .+ \/ 64MiB 1$/);
+    await docker('update --memory 96m --memory-swap 96m --restart on-failure:2 box');
+    assert.match(await docker(['stats', '--no-stream', '--format', format, 'box']), / 96MiB 1$/);
+    const policy = '{{.HostConfig.RestartPolicy.Name}} {{.HostConfig.RestartPolicy.MaximumRetryCount}}';
+    assert.equal(await docker(['inspect', '-f', policy, 'box']), 'on-failure 2');
+    const limits = 'ulimit -c; grep core /proc/1/limits';
+    assert.match(await docker(['exec', 'box', 'sh', '-c', limits]), /^unlimited\n.*unlimited +unlimited/);
+  });
+
+  test('pause keeps it from doing anything', async () => {
+    await docker('pause box');
+    assert.match(await docker('ps --filter name=box --format {{.Status}}'), /\(Paused\)$/);
+    assert.match(await complaint('exec box true'), /is paused, unpause the container before exec/);
+    await docker('unpause box');
+    assert.equal(await docker('exec box cat /begun'), 'begun');
+  });
+
+  test('commit, export and import make images of it, save and load carry them', async () => {
+    assert.match(
+      await docker(['commit', '-m', 'a change', '-c', 'CMD cat /begun', 'box', 'made:1']),
+      /^sha256:/,
+    );
+    assert.equal(await docker('run --rm made:1'), 'begun');
+    await docker('export -o box.tar box');
+    await docker('import box.tar made:2');
+    assert.equal(await docker('run --rm made:2 cat /begun'), 'begun');
+    await docker('save -o made.tar made:1 made:2');
+    await docker('rmi made:1 made:2');
+    assert.deepEqual((await lines('load -i made.tar')).sort(), [
+      'Loaded image: made:1',
+      'Loaded image: made:2',
+    ]);
+    assert.equal(await docker('run --rm made:1'), 'begun');
+    await docker('rmi made:1 made:2');
+  });
+
+  test('a volume outlives it', async () => {
+    await docker(['exec', 'box', 'sh', '-c', 'echo kept > /data/file']);
+    assert.match(await complaint('volume rm data'), /volume is in use/);
+    await docker('rm -f box');
+    assert.deepEqual(await lines('volume ls -q'), ['data']);
+    const mount = 'type=volume,source=data,target=/data,readonly';
+    assert.equal(await docker(`run --rm --mount ${mount} ${image} cat /data/file`), 'kept');
+    assert.equal(await docker('volume inspect -f {{.Driver}} data'), 'local');
+    assert.equal(await docker('volume rm data'), 'data');
+  });
+});
+
 describe('networks', () => {
   test('from create to prune', async () => {
     assert.match(await docker('network create --subnet 10.77.0.0/24 --label team=a shop'), /^[0-9a-f]{64}$/);
@@ -219,6 +297,41 @@ describe('images', () => {
 });
 
 describe('the daemon', () => {
+  test('tells how much room everything takes, and what has happened', async () => {
+    const since = String(Math.floor(Date.now() / 1000) - 1);
+    await docker(`run --rm --name told --label story=told ${image} true`);
+    const until = String(Math.ceil(Date.now() / 1000));
+    const format = '{{.Type}} {{.Action}}';
+    const told = await lines([
+      'events',
+      '--since',
+      since,
+      '--until',
+      until,
+      '--filter',
+      'label=story=told',
+      '--format',
+      format,
+    ]);
+    for (const event of ['create', 'start', 'die', 'destroy'])
+      assert.ok(told.includes(`container ${event}`), told.join());
+    assert.match(
+      await docker('system df'),
+      /^TYPE .*\nImages +1 .*\nContainers +0 .*\nLocal Volumes +0 .*\nBuild Cache +0 /,
+    );
+  });
+
+  test('takes away what nobody uses', async () => {
+    await docker(`run --name over ${image} true`);
+    await docker('network create idle');
+    const pruned = await docker('system prune -f');
+    assert.match(
+      pruned,
+      /^Deleted Containers:\n[0-9a-f]{64}\n\nDeleted Networks:\nidle\n\nTotal reclaimed space: /,
+    );
+    assert.deepEqual(await lines('ps -aq'), ['']);
+  });
+
   test('is reached through a context, too', async () => {
     const host = `host=unix://${lab.engine.socket}`;
     const env = { DOCKER_HOST: undefined, DOCKER_CONFIG: join(lab.directory, 'contexts') };

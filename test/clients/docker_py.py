@@ -223,6 +223,11 @@ class Containers(Story):
         self.addCleanup(self.client.images.remove, "committed:1", force=True)
         self.assertEqual(self.client.containers.run(image, "ls /made", remove=True), b"/made\n")
 
+    def test_prune(self):
+        self.client.containers.create(IMAGE, "true", labels={"pruned": "yes"})
+        pruned = self.client.containers.prune(filters={"label": "pruned"})
+        self.assertEqual(len(pruned["ContainersDeleted"]), 1)
+
     def test_errors_are_mapped(self):
         with self.assertRaises(NotFound) as caught:
             self.client.containers.get("nope")
