@@ -10,6 +10,7 @@ import { test } from 'node:test';
 import Docker from 'dockerode';
 import { busyboxRootfs } from './lab/rootfs.ts';
 import { image, openStory } from './lab/story.ts';
+import { encodeTar } from './lab/tar.ts';
 
 const lab = await openStory();
 const docker = new Docker({ socketPath: lab.engine.socket });
@@ -175,6 +176,106 @@ test('an image is imported, tagged, inspected and removed', async () => {
   await imported.remove();
   await docker.getImage('team/app:2').remove();
   await assert.rejects(imported.inspect(), status(404, /No such image/));
+});
+
+test('exec, with input, in a terminal and inspected', async () => {
+  const container = await docker.createContainer({ name: 'host', Image: image, Cmd: ['sleep', '600'] });
+  await container.start();
+  const exec = await container.exec({
+    Cmd: ['sh', '-c', 'cat; echo oops >&2; exit 3'],
+    AttachStdin: true,
+    AttachStdout: true,
+    AttachStderr: true,
+  });
+  const stream = await exec.start({ hijack: true, stdin: true });
+  const output = readBoth(stream);
+  stream.end('typed\n');
+  assert.deepEqual(await output, { stdout: 'typed\n', stderr: 'oops\n' });
+  const { Running, ExitCode } = await exec.inspect();
+  assert.deepEqual([Running, ExitCode], [false, 3]);
+
+  const onTerminal = await container.exec({ Cmd: ['tty'], AttachStdout: true, Tty: true });
+  assert.equal(await text(await onTerminal.start({ Tty: true, hijack: true })), '/dev/pts/0\r\n');
+  await container.remove({ force: true });
+});
+
+test('archives go in and come out, and changes are told', async () => {
+  const container = await docker.createContainer({ name: 'files', Image: image, Cmd: ['sleep', '600'] });
+  const archive = encodeTar([
+    { kind: 'file', path: 'a.txt', data: Buffer.from('first\n') },
+    { kind: 'file', path: 'b.txt', data: Buffer.from('second\n') },
+  ]);
+  await container.putArchive(archive, { path: '/tmp' });
+  const { headers } = (await container.infoArchive({ path: '/tmp/a.txt' })) as unknown as {
+    headers: Record<string, string>;
+  };
+  const stat = JSON.parse(
+    Buffer.from(headers['x-docker-container-path-stat'] ?? '', 'base64').toString(),
+  ) as { name: string; size: number };
+  assert.deepEqual([stat.name, stat.size], ['a.txt', 6]);
+  assert.match(
+    await text(await container.getArchive({ path: '/tmp/b.txt' })),
+    /^b\.txt\0[\s\S]*\0second\n\0/,
+  );
+  const changes = (await container.changes()) as { Path: string; Kind: number }[];
+  assert.ok(changes.some(({ Path, Kind }) => Path === '/tmp/a.txt' && Kind === 1));
+  assert.match(await text(await container.export()), /tmp\/b\.txt\0/);
+  await assert.rejects(container.getArchive({ path: '/nope' }), status(404, /Could not find the file/));
+  const made = (await container.commit({ repo: 'made', tag: '1' })) as { Id: string };
+  assert.equal((await docker.getImage('made:1').inspect()).Id, made.Id);
+  await container.remove();
+  await docker.getImage('made:1').remove();
+});
+
+test('statistics, processes, limits and pauses', async () => {
+  const container = await docker.createContainer({
+    name: 'measured',
+    Image: image,
+    Cmd: ['sleep', '600'],
+    HostConfig: { Memory: 64 << 20 },
+  });
+  await container.start();
+  const shown = await container.stats({ stream: false, 'one-shot': true });
+  assert.equal(shown.memory_stats.limit, 64 << 20);
+  assert.ok(shown.networks.eth0);
+  const lines = createInterface({ input: (await container.stats({ stream: true })) as Readable });
+  const [first] = (await once(lines, 'line', { signal: AbortSignal.timeout(10_000) })) as [string];
+  assert.equal((JSON.parse(first) as { name: string }).name, '/measured');
+  lines.close();
+  assert.match(JSON.stringify(await container.top()), /sleep 600/);
+  await container.update({ Memory: 96 << 20, MemorySwap: 96 << 20 });
+  assert.equal((await container.inspect()).HostConfig.Memory, 96 << 20);
+  await container.pause();
+  assert.equal((await container.inspect()).State.Paused, true);
+  await container.unpause();
+  await container.remove({ force: true });
+});
+
+test('volumes and networks are made, used, listed and pruned', async () => {
+  await docker.createVolume({ Name: 'data', Labels: { team: 'a' } });
+  const network = await docker.createNetwork({ Name: 'shop', Labels: { team: 'a' } });
+  const container = await docker.createContainer({
+    name: 'user',
+    Image: image,
+    Cmd: ['sh', '-c', 'echo kept > /data/file; exec sleep 600'],
+    HostConfig: { Mounts: [{ Type: 'volume', Source: 'data', Target: '/data' }], NetworkMode: 'none' },
+  });
+  await (docker.getNetwork('none') as Docker.Network).disconnect({ Container: container.id });
+  await network.connect({ Container: container.id, EndpointConfig: { Aliases: ['keeper'] } });
+  await container.start();
+  const { Mounts, NetworkSettings } = await container.inspect();
+  assert.deepEqual([Mounts[0]?.Type, Mounts[0]?.Name], ['volume', 'data']);
+  assert.deepEqual(NetworkSettings.Networks.shop?.Aliases, ['keeper']);
+  await assert.rejects(docker.getVolume('data').remove(), status(409, /volume is in use/));
+  await container.remove({ force: true });
+  const { Volumes } = await docker.listVolumes({ filters: { label: ['team=a'] } });
+  assert.deepEqual(
+    Volumes.map(({ Name }) => Name),
+    ['data'],
+  );
+  await docker.getVolume('data').remove();
+  const pruned = await docker.pruneNetworks({ filters: { label: ['team=a'] } });
+  assert.deepEqual(pruned.NetworksDeleted, ['shop']);
 });
 
 test('what cannot be is told with status and reason', async () => {
