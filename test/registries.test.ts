@@ -1,15 +1,13 @@
 /**
  * Images that come from registries and go there: pulled, pushed, shared, cancelled, damaged, chosen by platform, with
- * and without a password, over mirrors, and saved and loaded again.
+ * and without a password, and over mirrors.
  */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
-import { encodeDockerArchive } from './lab/docker-archive.ts';
+import { fails, inspectImage, leaveWhenTold, loadTwoLayers, progressOf } from './lab/images.ts';
 import { expectSameInventory, takeInventory } from './lab/inventory.ts';
 import { hostAddress } from './lab/lab.ts';
 import {
@@ -21,7 +19,6 @@ import {
 } from './lab/registry.ts';
 import { busyboxRootfs } from './lab/rootfs.ts';
 import { eventually, image, openStory } from './lab/story.ts';
-import { encodeTar } from './lab/tar.ts';
 
 const lab = await openStory({
   args: ['--registry-mirror', 'http://127.0.0.1:5000', '--insecure-registry', `${hostAddress}:5002`],
@@ -32,37 +29,6 @@ let slow: SlowRegistry;
 before(async () => {
   [open, slow] = [await startRegistry(lab, 5000), await startSlowRegistry(lab, 5005, 5000)];
 });
-
-interface Inspected {
-  readonly Id: string;
-  readonly RepoTags: readonly string[];
-  readonly RepoDigests: readonly string[];
-  readonly Architecture: string;
-  readonly Comment: string;
-  readonly Size: number;
-  readonly RootFS: { readonly Layers: readonly string[] };
-}
-
-async function inspectImage(reference: string): Promise<Inspected> {
-  const { json, status, text } = await lab.api<Inspected>('GET', `/images/${reference}/json`);
-  assert.equal(status, 200, text);
-  return json;
-}
-
-/** An image of two layers, the upper one its own, and half a megabyte that does not compress. */
-async function loadTwoLayers(name: string, seed: string): Promise<void> {
-  const upper = encodeTar([
-    { kind: 'file', path: 'www/seed', data: Buffer.from(seed) },
-    { kind: 'file', path: 'www/noise', data: randomBytes(512 * 1024) },
-  ]);
-  await lab.docker('load', { input: encodeDockerArchive(name, [busyboxRootfs(), upper]) });
-}
-
-async function fails(command: string, message: RegExp): Promise<void> {
-  const { code, stderr } = await lab.docker(command, { allowFailure: true });
-  assert.match(stderr, message);
-  assert.equal(code, 1);
-}
 
 /** Puts a document into the registry as a manifest. */
 async function putManifest(name: string, tag: string, type: string, document: object): Promise<string> {
@@ -84,21 +50,11 @@ async function putManifest(name: string, tag: string, type: string, document: ob
   return `sha256:${createHash('sha256').update(text).digest('hex')}`;
 }
 
-/** The lines of a pull or push over the API. */
-async function lines(path: string): Promise<Record<string, unknown>[]> {
-  const { text, status } = await lab.api('POST', path);
-  assert.equal(status, 200, text);
-  return text
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line));
-}
-
 describe('docker push and docker pull', () => {
   test('an image comes back as it went, under its digest', async () => {
     const name = `${open.host}/team/box:1`;
-    await loadTwoLayers(name, 'one');
-    const original = await inspectImage(name);
+    await loadTwoLayers(lab, name, 'one');
+    const original = await inspectImage(lab, name);
     const pushed = await lab.dockerOutput(`push ${name}`);
     assert.match(pushed, /^The push refers to repository \[127\.0\.0\.1:5000\/team\/box\]$/m);
     const [, digest = ''] = /^1: digest: (sha256:[0-9a-f]{64}) size: \d+$/m.exec(pushed) ?? [];
@@ -108,7 +64,7 @@ describe('docker push and docker pull', () => {
       await lab.dockerOutput(`push ${name}`),
       /: Layer already exists\n.*: Layer already exists\n1: digest/,
     );
-    assert.deepEqual((await inspectImage(name)).RepoDigests, [`${open.host}/team/box@${digest}`]);
+    assert.deepEqual((await inspectImage(lab, name)).RepoDigests, [`${open.host}/team/box@${digest}`]);
     const row = new RegExp(`^${open.host}/team/box +1 +${digest} `, 'm');
     assert.match(await lab.dockerOutput('images --digests'), row);
 
@@ -124,7 +80,7 @@ describe('docker push and docker pull', () => {
     assert.match(pulled, new RegExp(`^Digest: ${digest}\nStatus: Downloaded newer image for ${name}$`, 'm'));
     const again = await lab.dockerOutput(`pull ${name}`);
     assert.match(again, new RegExp(`^Status: Image is up to date for ${name}$`, 'm'));
-    const { Id, RepoTags: tags, RootFS, Size } = await inspectImage(name);
+    const { Id, RepoTags: tags, RootFS, Size } = await inspectImage(lab, name);
     assert.deepEqual(
       { Id, RepoTags: tags, RootFS, Size },
       { Id: original.Id, RepoTags: [name], RootFS: original.RootFS, Size: original.Size },
@@ -134,14 +90,14 @@ describe('docker push and docker pull', () => {
     const byDigest = `${open.host}/team/box@${digest}`;
     await lab.docker(`rmi ${name}`);
     assert.match(await lab.dockerOutput(`run --rm --net=none ${byDigest} cat /www/seed`), /one$/);
-    const { RepoTags } = await inspectImage(byDigest);
+    const { RepoTags } = await inspectImage(lab, byDigest);
     assert.deepEqual(RepoTags, []);
     assert.deepEqual(await lab.dockerOutput(`rmi ${byDigest}`), `Untagged: ${byDigest}\nDeleted: ${Id}`);
   });
 
   test('other images share layers, in the store and on the wire, and all tags go at once', async () => {
     const name = `${open.host}/many`;
-    for (const tag of ['a', 'b']) await loadTwoLayers(`${name}:${tag}`, tag);
+    for (const tag of ['a', 'b']) await loadTwoLayers(lab, `${name}:${tag}`, tag);
     const pushed = await lab.dockerOutput(`push -a ${name}`);
     assert.match(pushed, /^a: digest: /m);
     assert.match(pushed, /^b: digest: /m);
@@ -183,19 +139,27 @@ describe('docker push and docker pull', () => {
   test('what there is not is said in the words that clients know, and run pulls by itself', async () => {
     const at = open.host;
     await fails(
+      lab,
       `pull ${at}/team/box:nope`,
       /manifest for 127\.0\.0\.1:5000\/team\/box:nope not found: manifest unknown/,
     );
-    await fails(`pull -a ${at}/nothing`, /repository 127\.0\.0\.1:5000\/nothing not found: name unknown/);
     await fails(
+      lab,
+      `pull -a ${at}/nothing`,
+      /repository 127\.0\.0\.1:5000\/nothing not found: name unknown/,
+    );
+    await fails(
+      lab,
       `push ${at}/nothing:1`,
       /An image does not exist locally with the tag: 127\.0\.0\.1:5000\/nothing/,
     );
     await fails(
+      lab,
       'pull 127.0.0.1:1/x',
       /Get "http:\/\/127\.0\.0\.1:1\/v2\/": dial tcp 127\.0\.0\.1:1: connect: connection refused/,
     );
     await fails(
+      lab,
       `pull ${hostAddress}:5000/x`,
       /Get "https:\/\/198\.51\.100\.1:5000\/v2\/": dial tcp .*connection refused/,
     );
@@ -228,11 +192,12 @@ describe('docker push and docker pull', () => {
     });
     const name = `${open.host}/multi:all`;
     await lab.docker(`pull ${name}`);
-    assert.equal((await inspectImage(name)).Architecture, own);
-    assert.deepEqual((await inspectImage(name)).RepoDigests, [`${open.host}/multi@${digest}`]);
+    assert.equal((await inspectImage(lab, name)).Architecture, own);
+    assert.deepEqual((await inspectImage(lab, name)).RepoDigests, [`${open.host}/multi@${digest}`]);
     assert.match(await lab.dockerOutput(`pull --platform linux/${other} ${name}`), /Downloaded newer image/);
-    assert.equal((await inspectImage(name)).Architecture, other);
+    assert.equal((await inspectImage(lab, name)).Architecture, other);
     await fails(
+      lab,
       `pull --platform linux/s390x ${name}`,
       /no matching manifest for linux\/s390x in the manifest list entries/,
     );
@@ -255,12 +220,14 @@ describe('docker push and docker pull', () => {
     await elsewhere.stop();
     const strict = await startRegistry(lab, 5003, { address: hostAddress });
     await fails(
+      lab,
       `pull ${strict.host}/box:1`,
       /Get "https:\/\/198\.51\.100\.1:5003\/v2\/": http: server gave HTTP response to HTTPS client/,
     );
     await strict.stop();
     const secret = await startRegistry(lab, 5004, { address: hostAddress, isEncrypted: true });
     await fails(
+      lab,
       `pull ${secret.host}/box:1`,
       /tls: failed to verify certificate: x509: certificate signed by unknown authority/,
     );
@@ -275,7 +242,7 @@ describe('docker push and docker pull', () => {
     await lab.docker(`tag ${image} ${open.host}/library/mirrored:1`);
     await lab.docker(`push ${open.host}/library/mirrored:1`);
     assert.match(await lab.dockerOutput('pull mirrored:1'), /^1: Pulling from library\/mirrored$/m);
-    const { RepoDigests } = await inspectImage('mirrored:1');
+    const { RepoDigests } = await inspectImage(lab, 'mirrored:1');
     assert.ok(
       RepoDigests.some((digest) => digest.startsWith('mirrored@sha256:')),
       String(RepoDigests),
@@ -289,8 +256,8 @@ describe('a registry with users', () => {
     const closed = await startRegistry(lab, 5001, { hasUsers: true });
     const name = `${closed.host}/box:1`;
     await lab.docker(`tag ${image} ${name}`);
-    await fails(`push ${name}`, /no basic auth credentials/);
-    await fails(`pull ${name}`, /no basic auth credentials/);
+    await fails(lab, `push ${name}`, /no basic auth credentials/);
+    await fails(lab, `pull ${name}`, /no basic auth credentials/);
     const login = (password: string) =>
       lab.docker(['login', '-u', registryUser.name, '--password-stdin', closed.host], {
         input: password,
@@ -340,7 +307,7 @@ describe('trouble on the way', () => {
   const name = () => `${slow.host}/slow:1`;
 
   before(async () => {
-    await loadTwoLayers(`${open.host}/slow:1`, 'slow');
+    await loadTwoLayers(lab, `${open.host}/slow:1`, 'slow');
     await lab.docker(`push ${open.host}/slow:1`);
     await lab.docker(`rmi ${open.host}/slow:1`);
   });
@@ -349,7 +316,7 @@ describe('trouble on the way', () => {
 
   test('a connection that breaks off is taken up where it ended, and progress is told in bytes', async () => {
     slow.behave('break');
-    const told = await lines(pullPath());
+    const told = await progressOf(lab, pullPath());
     assert.match(String(told.at(-1)?.status), /^Status: Downloaded newer image/);
     assert.ok(told.some(({ status }) => /^Retrying in/.test(String(status))));
     const downloading = told.filter(({ status }) => status === 'Downloading');
@@ -366,8 +333,8 @@ describe('trouble on the way', () => {
   test('two who want the same image wait for one download; when one leaves the other gets it', async () => {
     const count = slow.asked().length;
     slow.behave('stall');
-    const left = leaveAfterFirstLine(pullPath());
-    const stayed = lines(pullPath());
+    const left = leaveWhenTold(lab, pullPath());
+    const stayed = progressOf(lab, pullPath());
     await left.started;
     await eventually(() => assert.ok(slow.asked().length >= count + 3));
     // Meanwhile everything else goes, but not what the new image is to share with it.
@@ -389,18 +356,18 @@ describe('trouble on the way', () => {
   test('a pull that nobody waits for any more ends and leaves nothing', async () => {
     const before = await takeInventory(lab, lab.engine);
     slow.behave('stall');
-    const pull = leaveAfterFirstLine(pullPath());
+    const pull = leaveWhenTold(lab, pullPath());
     await pull.started;
     pull.leave();
     await expectSameInventory(lab, before, lab.engine);
     slow.behave('pass');
-    await fails(`inspect ${name()}`, /No such object/i);
+    await fails(lab, `inspect ${name()}`, /No such object/i);
   });
 
   test('a daemon that is killed in the middle has forgotten it when it is back', async () => {
     const before = await takeInventory(lab, lab.engine);
     slow.behave('stall');
-    const pull = leaveAfterFirstLine(pullPath());
+    const pull = leaveWhenTold(lab, pullPath());
     await pull.started;
     await lab.engine.restart('SIGKILL');
     slow.behave('pass');
@@ -426,7 +393,7 @@ describe('trouble on the way', () => {
     const intact = readFileSync(path);
     for (const damaged of [Buffer.alloc(intact.length), intact.subarray(0, 1000)]) {
       writeFileSync(path, damaged);
-      const told = await lines(`/images/create?fromImage=${open.host}/slow&tag=1`);
+      const told = await progressOf(lab, `/images/create?fromImage=${open.host}/slow&tag=1`);
       assert.match(
         String(told.at(-1)?.error),
         /verification failed for digest sha256:|broke off|unexpected EOF|longer/,
@@ -436,116 +403,3 @@ describe('trouble on the way', () => {
     writeFileSync(path, intact);
   });
 });
-
-describe('docker import from a URL', () => {
-  test('takes what is behind it, and says when there is nothing', async () => {
-    const { stdout: digest } = await lab.run(['sh', '-c', 'sha256sum | cut -d" " -f1'], {
-      input: busyboxRootfs(),
-    });
-    writeFileSync(join(lab.directory, 'rootfs.tar'), busyboxRootfs());
-    const server = lab.background([
-      'python3',
-      '-m',
-      'http.server',
-      '-b',
-      '127.0.0.1',
-      '-d',
-      lab.directory,
-      '8088',
-    ]);
-    const url = '127.0.0.1:8088/rootfs.tar';
-    await eventually(() => lab.run(['curl', '-sSf', '-o', '/dev/null', url]));
-    const told = await lines(`/images/create?fromSrc=${url}&repo=fetched&tag=1`);
-    assert.deepEqual(told[0], { status: `Downloading from http://${url}` });
-    const { Comment, RootFS } = await inspectImage('fetched:1');
-    assert.equal(Comment, `Imported from http://${url}`);
-    assert.deepEqual(RootFS.Layers, [`sha256:${digest.trim()}`]);
-    await lab.docker('rmi fetched:1');
-    await fails(
-      'import http://127.0.0.1:8088/nothing x',
-      /failed to GET http:\/\/127\.0\.0\.1:8088\/nothing with status 404/,
-    );
-    await server.stop();
-  });
-});
-
-describe('docker save and docker load', () => {
-  test('several images in one archive, read by others and loaded again as they were', async () => {
-    for (const tag of ['1', '2']) await loadTwoLayers(`kept:${tag}`, tag);
-    await lab.docker('tag kept:1 also/kept:x');
-    const [first, second] = [await inspectImage('kept:1'), await inspectImage('kept:2')];
-    const path = join(lab.directory, 'saved.tar');
-    await lab.docker(`save -o ${path} kept also/kept:x`);
-    const listing = (await lab.run(['tar', 'tf', path])).stdout.trim().split('\n');
-    assert.equal(new Set(listing).size, listing.length, 'shared layers are there once');
-    const read = async (archive: string) =>
-      JSON.parse((await lab.run(['skopeo', 'inspect', archive])).stdout) as { Layers: string[] };
-    assert.deepEqual((await read(`docker-archive:${path}:kept:1`)).Layers, first.RootFS.Layers);
-    await lab.run(['sh', '-c', `mkdir ${path}.oci && tar -C ${path}.oci -xf ${path}`]);
-    const index = JSON.parse(readFileSync(join(`${path}.oci`, 'index.json'), 'utf8'));
-    const names = index.manifests.map(
-      ({ annotations }: { annotations: Record<string, string> }) => annotations['io.containerd.image.name'],
-    );
-    assert.deepEqual(names.sort(), [
-      'docker.io/also/kept:x',
-      'docker.io/library/kept:1',
-      'docker.io/library/kept:2',
-    ]);
-    await lab.docker('rmi kept:1 kept:2 also/kept:x');
-    const loaded = await lab.dockerOutput(`load -i ${path}`);
-    assert.deepEqual(loaded.split('\n').sort(), [
-      'Loaded image: also/kept:x',
-      'Loaded image: kept:1',
-      'Loaded image: kept:2',
-    ]);
-    assert.equal((await inspectImage('kept:1')).Id, first.Id);
-    assert.equal(await lab.dockerOutput('run --rm --net=none kept:2 cat /www/seed'), '2');
-
-    // By id it has no name; two commands joined by a pipe are what people type.
-    await new Promise<void>((resolve, reject) => {
-      const script = `docker save ${second.Id} | gzip -1 > ${path}.gz`;
-      execFile(
-        'sh',
-        ['-c', script],
-        { env: { ...lab.env, DOCKER_HOST: `unix://${lab.engine.socket}` } },
-        (error) => (error ? reject(error) : resolve()),
-      );
-    });
-    await lab.docker('rmi kept:2');
-    const progress = await lab.api('POST', '/images/load?quiet=0', readFileSync(`${path}.gz`), {
-      headers: { 'Content-Type': 'application/x-tar' },
-    });
-    assert.match(progress.text, /^\{"status":"Loading layer","progressDetail":\{"current":\d+,"total":\d+\}/);
-    await lab.docker(`rmi ${second.Id}`);
-    assert.equal(await lab.dockerOutput(`load -q -i ${path}.gz`), `Loaded image ID: ${second.Id}`);
-    await lab.docker(`rmi ${second.Id} kept:1 also/kept:x`);
-  });
-
-  test('who goes away in the middle leaves nothing behind', async () => {
-    await loadTwoLayers('gone:1', 'gone');
-    const before = await takeInventory(lab, lab.engine);
-    for (let round = 0; round < 3; round += 1) {
-      const reader = leaveAfterFirstLine('/images/gone:1/get', 'GET');
-      await reader.started;
-      reader.leave();
-    }
-    await expectSameInventory(lab, before, lab.engine);
-    assert.equal(await lab.dockerOutput('run --rm --net=none gone:1 cat /www/seed'), 'gone');
-    await lab.docker('rmi gone:1');
-  });
-});
-
-/** Sends a request and goes away when told, after the first bytes of the answer. */
-function leaveAfterFirstLine(path: string, method = 'POST'): { started: Promise<void>; leave: () => void } {
-  const started = Promise.withResolvers<void>();
-  const sent = request({ socketPath: lab.engine.socket, method, path, agent: false }, (response) => {
-    response.once('data', () => {
-      response.pause();
-      started.resolve();
-    });
-    response.on('error', () => {});
-  });
-  sent.on('error', started.reject);
-  sent.end();
-  return { started: started.promise, leave: () => sent.destroy() };
-}

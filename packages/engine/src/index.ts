@@ -43,7 +43,7 @@ export type { WaitResult } from './containers/waiters.ts';
 export { Engine, type EngineOptions, type EngineSettings } from './engine.ts';
 export type { EngineEvent } from './events.ts';
 export type { Outbound, PortService, ReportedNetwork, ReportedPort } from './firewall/report.ts';
-export type { ImportOptions } from './images/image-core.ts';
+export type { ImportOptions } from './images/image-options.ts';
 export { ImageStore } from './images/image-store.ts';
 export type { Platform } from './images/manifest.ts';
 export type { TransferProgress } from './images/progress.ts';

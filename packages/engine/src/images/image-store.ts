@@ -4,7 +4,8 @@ import { internal, messageOf } from '../base/errors.ts';
 import type { ImageRecord } from '../model/image.ts';
 import type { Bytes } from './archive.ts';
 import type { Downloads } from './downloads.ts';
-import { ImageCore, type ImageStoreOptions, type ImportOptions } from './image-core.ts';
+import { ImageCore } from './image-core.ts';
+import type { ImageStoreOptions, ImportOptions } from './image-options.ts';
 import type { LoadOptions } from './load.ts';
 import type { OnProgress } from './progress.ts';
 import type { PullRequest } from './pull.ts';
@@ -13,7 +14,7 @@ import type { RegistrySettings } from './registry/endpoints.ts';
 import type { DistributionInfo, InquiryOptions, SearchHit } from './registry/inquiries.ts';
 
 export type { ImageConfig, ImageHistoryEntry, ImageRecord } from '../model/image.ts';
-export type { ImageStoreOptions, ImageUsers } from './image-core.ts';
+export type { ImageStoreOptions, ImageUsers } from './image-options.ts';
 export type { ImageUser } from './removal.ts';
 
 export interface RegistryOptions {
