@@ -48,7 +48,7 @@ test('each step of a life is told with names, labels and what belongs to it', as
   await lab.docker('kill -s USR2 site');
   assert.equal(await lab.dockerOutput('wait site'), '12');
   await lab.docker('start site');
-  await eventually(async () => assert.match(await lab.dockerOutput('logs --tail 1 site'), /up/));
+  await eventually(async () => assert.match(await lab.dockerOutput('logs site'), /up\s+up/));
   await lab.docker('stop site');
   await lab.docker('rm site');
   const events = await told(since, { type: ['container'] });
@@ -115,6 +115,55 @@ test('a stream of events ends at its time, and has what happens until then', asy
   const lines = (await stream).split('\n').filter((line) => line !== '');
   assert.ok(lines.length >= 2, lines.join('\n'));
   assert.match(lines.at(-1) ?? '', /^destroy round\d+$/);
+});
+
+test('running out of memory is told, and seen', async () => {
+  const since = await now();
+  const limits = ['-m', '16m', '--memory-swap', '16m'];
+  await lab.docker(['run', '--name', 'hungry', '--net=none', ...limits, image, 'tail', '/dev/zero'], {
+    allowFailure: true,
+  });
+  const { State } = await api.get<{ State: { OOMKilled: boolean; ExitCode: number } }>(
+    '/containers/hungry/json',
+  );
+  assert.deepEqual([State.OOMKilled, State.ExitCode], [true, 137]);
+  const actions = (await told(since, { container: ['hungry'] })).map(({ Action }) => Action);
+  assert.ok(actions.includes('oom'), `${actions}`);
+  await removeContainers(lab, 'hungry');
+});
+
+test('who waits is told of each end, or of the removal alone', async () => {
+  await lab.docker([
+    'run',
+    '-d',
+    '--name',
+    'loops',
+    '--net=none',
+    '--restart=always',
+    image,
+    'sh',
+    '-c',
+    'exit 4',
+  ]);
+  const wait = (condition: string) =>
+    api.ask<{ StatusCode: number }>('POST', `/containers/loops/wait?condition=${condition}`);
+  let isRemoved = false;
+  const removal = wait('removed').then(({ StatusCode }) => {
+    isRemoved = true;
+    return StatusCode;
+  });
+  for (const condition of ['next-exit', 'next-exit', 'not-running']) {
+    assert.equal((await wait(condition)).StatusCode, 4);
+  }
+  assert.equal(isRemoved, false);
+  await removeContainers(lab, 'loops');
+  assert.equal(await removal, 4);
+  // Of one that never runs, too.
+  await api.createContainer('idle', 'none');
+  const waiting = api.ask('POST', '/containers/idle/wait?condition=next-exit');
+  await eventually(async () => assert.ok(await api.inspect('idle')));
+  await removeContainers(lab, 'idle');
+  await waiting;
 });
 
 describe('docker container prune', () => {

@@ -1,6 +1,8 @@
 import { defaultShmSizeBytes, noEndpointSettings } from '../model/container.ts';
+import type { HealthCheck } from '../model/health.ts';
 import { parseNetworkMode } from '../model/network-mode.ts';
 import type { PortRequest } from '../model/ports.ts';
+import type { RestartPolicy } from '../model/restart-policy.ts';
 import type { CreateRequest } from './plan-container.ts';
 
 /** What programs that embed the engine usually want to say of a container. */
@@ -22,6 +24,10 @@ export interface ContainerOptions {
   readonly publishAllPorts?: boolean;
   /** Removes the container as soon as it has ended. @default false */
   readonly autoRemove?: boolean;
+  /** When it is started again after its end. @default never */
+  readonly restartPolicy?: RestartPolicy;
+  /** What is left open comes from the image. @default the image's */
+  readonly healthCheck?: HealthCheck;
 }
 
 /**
@@ -50,11 +56,13 @@ export function containerRequest(options: ContainerOptions): CreateRequest {
       workingDir: '',
       labels: options.labels ?? {},
       exposedPorts: [],
+      ...(options.healthCheck ? { healthCheck: options.healthCheck } : {}),
     },
     host: {
       networkMode,
       networkModeText,
       autoRemove: options.autoRemove ?? false,
+      ...(options.restartPolicy ? { restartPolicy: options.restartPolicy } : {}),
       binds: [],
       tmpfs: {},
       capAdd: [],
