@@ -6,15 +6,7 @@ import { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  abandonChild,
-  adoptOrphans,
-  awaitChild,
-  type ExitStatus,
-  expectOrphan,
-  openPipe,
-  spawnChild,
-} from './children.ts';
+import { abandonChild, adoptOrphans, awaitChild, type ExitStatus, openPipe, spawnChild } from './children.ts';
 import { isErrno } from './errno.ts';
 import { isProcessAlive } from './process.ts';
 
@@ -105,11 +97,13 @@ test('a process that is no child of ours is not waited for', async () => {
 
 test('orphans are adopted: waited for by their pid, or cleared away, and child_process keeps its own', async () => {
   adoptOrphans();
-  const pid = await expectOrphan(async () => {
-    const { output } = await sh('(sleep 0.2; exit 5) > /dev/null & echo $!');
-    return Number(output);
-  });
-  assert.deepEqual(await awaitChild(pid), { code: 5 });
+  const living = Number((await sh('(sleep 0.2; exit 5) > /dev/null & echo $!')).output);
+  assert.deepEqual(await awaitChild(living), { code: 5 });
+  const early = Number((await sh('(exit 6) > /dev/null & echo $!')).output);
+  await sleep(200);
+  assert.ok(!isZombie(early));
+  assert.deepEqual(await awaitChild(early), { code: 6 });
+  assert.equal(await awaitChild(early), undefined);
 
   const stray = Number((await sh('(exit 3) > /dev/null & echo $!')).output);
   const children = Array.from({ length: 20 }, (_, index) => spawn('sh', ['-c', `sleep 0.${index}; exit 4`]));

@@ -35,15 +35,17 @@ interface Waiter {
 
 /** In case a signal was missed; it also keeps the program alive, which signals do not. */
 const LOOK_MS = 1000;
-/** Time for those who know about an orphan to say so. */
+/** So that many ends are one sweep. */
 const SWEEP_MS = 20;
+const REMEMBERED_MS = 15_000;
 
 const waiters = new Map<number, Waiter>();
 let isListening = false;
 let looking: NodeJS.Timeout | undefined;
 let isAdopting = false;
 let isSweepDue = false;
-let holds = 0;
+/** Orphans that were cleared away a moment ago: whoever finds out their pids later still learns how they ended. */
+const cleared = new Map<number, ExitStatus>();
 
 /** What child_process has started since this module was loaded. */
 const known = new Set<ChildProcess>();
@@ -79,6 +81,9 @@ export function spawnChild({ path, args, env, cwd = '/', descriptors }: SpawnOpt
 /** Resolves when a child, started or adopted, has ended; with undefined when it is not our child. */
 export function awaitChild(pid: number): Promise<ExitStatus | undefined> {
   listen();
+  const status = cleared.get(pid);
+  cleared.delete(pid);
+  if (status) return Promise.resolve(status);
   return new Promise((settle) => {
     waiters.set(pid, { settle });
     look(pid);
@@ -93,23 +98,13 @@ export function abandonChild(pid: number): void {
 
 /**
  * From now on processes whose parents end before them become ours, if they descend from us: they can be waited for by
- * `awaitChild`, and those that nobody waits for are cleared away once they have ended. Throws LinuxError.
+ * `awaitChild`, also a few seconds after their ends, and those that nobody waits for are cleared away. Throws LinuxError.
  */
 export function adoptOrphans(): void {
   if (isAdopting) return;
   libc.becomeSubreaper();
   isAdopting = true;
   listen();
-}
-
-/** Runs work in which an orphan's pid is found out: until then none is cleared away. */
-export async function expectOrphan<T>(work: () => Promise<T>): Promise<T> {
-  holds += 1;
-  try {
-    return await work();
-  } finally {
-    holds -= 1;
-  }
 }
 
 function listen(): void {
@@ -153,8 +148,7 @@ function sweepSoon(): void {
   isSweepDue = true;
   setTimeout(() => {
     isSweepDue = false;
-    if (holds > 0) sweepSoon();
-    else sweep();
+    sweep();
   }, SWEEP_MS).unref();
 }
 
@@ -168,8 +162,16 @@ function sweep(): void {
       return;
     }
     if (waiters.has(found.pid)) look(found.pid);
-    else libc.waitid(libc.P_PID, found.pid);
+    else clear(found.pid);
   }
+}
+
+function clear(pid: number): void {
+  const found = libc.waitid(libc.P_PID, pid);
+  if (!found || found === 'none') return;
+  cleared.set(pid, exitStatus(found));
+  // Not for longer, because numbers are used again.
+  setTimeout(() => cleared.delete(pid), REMEMBERED_MS).unref();
 }
 
 function isKnown(pid: number): boolean {

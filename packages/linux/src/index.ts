@@ -10,7 +10,6 @@ export {
   adoptOrphans,
   awaitChild,
   type ExitStatus,
-  expectOrphan,
   openPipe,
   type SpawnedChild,
   type SpawnOptions,

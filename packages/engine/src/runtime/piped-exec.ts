@@ -6,15 +6,7 @@
 import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
-import {
-  abandonChild,
-  adoptOrphans,
-  awaitChild,
-  type ExitStatus,
-  expectOrphan,
-  openPipe,
-  spawnChild,
-} from '@seaway/linux';
+import { abandonChild, adoptOrphans, awaitChild, type ExitStatus, openPipe, spawnChild } from '@seaway/linux';
 import { internal, messageOf } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
 import type { ExecPrograms, RunningExec } from './exec.ts';
@@ -53,7 +45,7 @@ export async function startPipedExec(
   const [specPath, pidPath] = [`${options.path}.json`, `${options.path}.pid`];
   try {
     writeFileSync(specPath, JSON.stringify(options.process), { mode: 0o600 });
-    return await expectOrphan(() => begin(programs, options, specPath, pidPath));
+    return await begin(programs, options, specPath, pidPath);
   } finally {
     rmSync(specPath, { force: true });
     rmSync(pidPath, { force: true });
