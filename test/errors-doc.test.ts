@@ -1,18 +1,15 @@
 /**
- * The pages on errors and on the API say what the sources do: no code, endpoint or option is missing from them, and
- * none is there that no longer exists.
+ * The pages on errors and on the API say what the sources do: no code or option is missing from them, and none is
+ * there that no longer exists.
  */
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { buildApi } from '@seaway/api';
-import type { Engine } from '@seaway/engine';
 import { refusedOptions } from '../packages/api/src/docker/refused-options.ts';
 import { statusOfKind } from '../packages/api/src/http/errors.ts';
 import { MAX_API_VERSION, MIN_API_VERSION } from '../packages/api/src/http/version.ts';
-import { unsupportedEndpoints } from '../packages/api/src/routes/unsupported.ts';
 
 const repository = fileURLToPath(new URL('../', import.meta.url));
 const read = (path: string) => readFileSync(join(repository, path), 'utf8');
@@ -77,18 +74,9 @@ describe('docs/errors.md', () => {
 describe('docs/api.md', () => {
   const page = read('docs/api.md');
   const tables = tablesOf(page);
-  const endpointsUnder = (heading: string) =>
-    (tables.get(heading) ?? []).map(([endpoint = '']) => endpoint).sort();
 
   test('names the versions that are spoken', () => {
     assert.ok(page.includes(`${MIN_API_VERSION} to ${MAX_API_VERSION}`));
-  });
-
-  test('lists the endpoints that answer 501', () => {
-    assert.deepEqual(
-      endpointsUnder('Endpoints that answer 501'),
-      unsupportedEndpoints.map(([method, path]) => `${method} ${path}`).sort(),
-    );
   });
 
   test('lists the options of a new container that are refused', () => {
@@ -96,42 +84,5 @@ describe('docs/api.md', () => {
       (tables.get('Options that are refused') ?? []).map(([field]) => field),
       refusedOptions.map(({ field }) => field),
     );
-  });
-
-  /** Every request ends in an error of this engine; what matters is that a route took it. */
-  const engine = new Proxy(
-    { options: { log: { error: () => {} } } },
-    {
-      get: (target, name) =>
-        name in target
-          ? target[name as 'options']
-          : new Proxy({}, { get: () => () => assert.fail('reached the engine') }),
-    },
-  ) as unknown as Engine;
-  const api = buildApi(engine, { version: '0' });
-  const served = endpointsUnder('Endpoints that are served');
-
-  test('lists only endpoints that a route takes', async () => {
-    assert.ok(served.length > 25);
-    for (const endpoint of served) {
-      const [method = '', path = ''] = endpoint.split(' ');
-      // A stream would not end.
-      const url = `${path.replaceAll(/\{[\w.]+\}/g, 'x')}${path === '/events' ? '?until=x' : ''}`;
-      const answer = await api.inject({ method: method as 'GET', url });
-      const isTaken = !/page not found|by this version of Seaway/.test(answer.body);
-      assert.ok(isTaken, `${endpoint}: ${answer.body}`);
-    }
-  });
-
-  test('lists every route', () => {
-    for (const path of globSync('packages/api/src/routes/*.ts', { cwd: repository })) {
-      if (path.endsWith('.test.ts')) continue;
-      // Routes that end in a wildcard tell their endpoints apart by the rest of the path.
-      const routes = read(path).matchAll(/\bapp\.(get|post|put|delete)(?:<.*>)?\(\s*'([^'*]+)'/g);
-      for (const [, method = '', url = ''] of routes) {
-        const endpoint = `${method.toUpperCase()} ${url.replaceAll(/:(\w+)/g, '{$1}')}`;
-        assert.ok(served.includes(endpoint), `${endpoint} of ${path}`);
-      }
-    }
   });
 });

@@ -1,6 +1,7 @@
 /**
- * Docker's endpoints that Seaway does not serve yet: they answer 501 and say so, while unknown paths answer 404.
- * `{name}` is one part of a path, `{name...}` any number of them. `docs/api.md` lists the same.
+ * Docker's endpoints that Seaway does not serve: they answer 501 and say so, while unknown paths answer 404.
+ * `{name}` is one part of a path, `{name...}` any number of them. `docs/compatibility.md` lists the
+ * same.
  */
 type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
 
