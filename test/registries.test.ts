@@ -76,7 +76,10 @@ describe('docker push and docker pull', () => {
     ]);
     const pulled = await lab.dockerOutput(`pull ${name}`);
     assert.match(pulled, /^1: Pulling from team\/box$/m);
-    assert.equal((pulled.match(/^[0-9a-f]{12}: Pull complete$/gm) ?? []).length, 2);
+    // The lower layer is that of the image that all stories have.
+    for (const step of ['Already exists', 'Download complete', 'Pull complete']) {
+      assert.equal((pulled.match(new RegExp(`^[0-9a-f]{12}: ${step}$`, 'gm')) ?? []).length, 1, pulled);
+    }
     assert.match(pulled, new RegExp(`^Digest: ${digest}\nStatus: Downloaded newer image for ${name}$`, 'm'));
     const again = await lab.dockerOutput(`pull ${name}`);
     assert.match(again, new RegExp(`^Status: Image is up to date for ${name}$`, 'm'));

@@ -29,6 +29,8 @@ interface Running {
   /** Who waits, and the way to the registry that each brought along and takes away with it. */
   readonly waiting: Map<LayerReport, LayerSource>;
   readonly controller: AbortController;
+  /** Whether it is its turn, or was. */
+  readonly hasBegun: () => boolean;
   readonly result: Promise<StoredLayer>;
 }
 
@@ -66,6 +68,7 @@ export class Downloads {
     signal?.throwIfAborted();
     const running = this.#running.get(source.layer.digest) ?? this.#start(source.layer);
     running.waiting.set(report, source);
+    if (!running.hasBegun()) report('Waiting');
     const aborted = Promise.withResolvers<never>();
     const leave = (): void => aborted.reject(signal?.reason);
     signal?.addEventListener('abort', leave);
@@ -94,9 +97,13 @@ export class Downloads {
         for (const report of waiting.keys()) report(...args);
       },
     };
-    const result = this.#inTurn(() => this.#download(job), controller.signal);
+    let hasBegun = false;
+    const result = this.#inTurn(() => {
+      hasBegun = true;
+      return this.#download(job);
+    }, controller.signal);
     result.catch(() => {});
-    const running = { waiting, controller, result };
+    const running = { waiting, controller, hasBegun: () => hasBegun, result };
     this.#running.set(layer.digest, running);
     const forget = (): void => {
       if (this.#running.get(layer.digest) === running) this.#running.delete(layer.digest);

@@ -109,12 +109,16 @@ async function pullOne(job: Job, repository: Repository, reference: ImageReferen
     using lease = core.files.blobs.lease();
     image = await core.cleaningUp(async () => {
       const configBytes = await repository.document(chosen.manifest.config, MAX_CONFIG_BYTES);
-      const layers = await fetchLayers({ job, repository, lease, chosen, configBytes });
+      const fetched = new Set<string>();
+      const layers = await fetchLayers({ job, repository, lease, chosen, configBytes, fetched });
       const manifest = isOf(layers, chosen) ? { manifest: chosen.fetched } : {};
+      const tell = (status: string): void => {
+        for (const digest of fetched) onProgress({ kind: 'layer', id: shortDigest(digest), status });
+      };
+      // All of them over each other, in one go.
+      tell('Extracting');
       const added = await core.add({ configBytes, layers, ...manifest }, naming, signal);
-      for (const { digest } of chosen.manifest.layers) {
-        onProgress({ kind: 'layer', id: shortDigest(digest), status: 'Pull complete' });
-      }
+      tell('Pull complete');
       return added;
     }, lease);
   }
@@ -152,6 +156,8 @@ interface FetchRequest {
   readonly lease: BlobLease;
   readonly chosen: ChosenImage;
   readonly configBytes: Buffer;
+  /** Gets the digests of layers that the store did not have. */
+  readonly fetched: Set<string>;
 }
 
 async function fetchLayers(request: FetchRequest): Promise<StoredLayer[]> {
@@ -188,7 +194,7 @@ async function fetchLayers(request: FetchRequest): Promise<StoredLayer[]> {
 }
 
 async function fetchLayer(
-  { job, repository, lease, chosen }: FetchRequest,
+  { job, repository, lease, chosen, fetched }: FetchRequest,
   index: number,
   diffId: string,
   signal: AbortSignal,
@@ -208,6 +214,7 @@ async function fetchLayer(
     report('Already exists');
     return known;
   }
+  fetched.add(layer.digest);
   report('Pulling fs layer');
   const open = (from: number) => repository.openBlob(layer.digest, from);
   const stored = await job.downloads.fetch({ layer, open }, report, signal);
