@@ -171,6 +171,21 @@ describe('a health check', () => {
     await expectSameInventory(lab, clean, lab.engine);
   });
 
+  test('comes from the image, and the request changes single parts of it', async () => {
+    await lab.docker(`create --name base --net=none ${image} sleep 600`);
+    const check = 'HEALTHCHECK --interval=50ms --retries=2 CMD test -e /ok';
+    await lab.docker(['commit', '--change', check, 'base', 'checked:1']);
+    await lab.docker('run -d --name inherits --net=none --health-retries=1 checked:1');
+    await becomes('inherits', 'unhealthy');
+    const shown = (await show('inherits')).Config.Healthcheck;
+    assert.deepEqual(shown, { Test: ['CMD-SHELL', 'test -e /ok'], Interval: 5e7, Retries: 1 });
+    // An image that is made from the container has its check.
+    await lab.docker('commit inherits checked:2');
+    const format = ['--format', '{{json .Config.Healthcheck}}', 'checked:2'];
+    assert.deepEqual(JSON.parse(await lab.dockerOutput(['image', 'inspect', ...format])), shown);
+    await removeContainers(lab, 'base', 'inherits');
+  });
+
   test('comes from the request, and can be switched off', async () => {
     const check = { Test: ['CMD', 'true'], Interval: 1e9, Timeout: 2e9, StartPeriod: 3e9, Retries: 4 };
     await api.createContainer('given', 'none', { Healthcheck: check });
