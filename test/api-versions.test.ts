@@ -153,6 +153,13 @@ describe('containers', () => {
     await client.removeContainers(id);
   });
 
+  since('1.40', 'the IPC namespace is its own', async (client, isNew) => {
+    const id = await client.createContainer('talking', 'none');
+    const { HostConfig } = await client.get<{ HostConfig: { IpcMode: string } }>(`/containers/${id}/json`);
+    assert.equal(HostConfig.IpcMode, isNew ? 'private' : 'shareable');
+    await client.removeContainers(id);
+  });
+
   since('1.41', 'the platform of the image may be named', async (client, isNew) => {
     const create = (platform: string) =>
       client.send<{ Id: string; message: string }>(
@@ -186,6 +193,23 @@ describe('containers', () => {
     await client.removeContainers(id);
   });
 
+  since('1.42', 'a command begins with a terminal of the right size', async (client, isNew) => {
+    const body = { AttachStdout: true, Tty: true, Cmd: ['stty', 'size'] };
+    const { Id } = await client.ask<{ Id: string }>('POST', '/containers/up/exec', body);
+    const { text } = await client.send('POST', `/exec/${Id}/start`, { Tty: true, ConsoleSize: [33, 77] });
+    assert.equal(text.includes('33 77'), isNew, text);
+  });
+
+  since('1.42', 'only volumes without a name are pruned', async (client, isNew) => {
+    await client.ask('POST', '/volumes/create', { Name: 'named' });
+    const { VolumesDeleted } = await client.ask<{ VolumesDeleted: string[] | null }>(
+      'POST',
+      '/volumes/prune',
+    );
+    assert.deepEqual(VolumesDeleted ?? [], isNew ? [] : ['named']);
+    if (isNew) await client.ask('DELETE', '/volumes/named');
+  });
+
   since('1.42', 'streams that are framed say so', async (client, isNew, version) => {
     const raw = 'application/vnd.docker.raw-stream';
     const framed = isNew ? 'application/vnd.docker.multiplexed-stream' : raw;
@@ -215,6 +239,15 @@ describe('containers', () => {
 
   since('1.44', 'the names that others find a container by are listed', async (client, isNew) => {
     assert.equal((await client.endpoint('up', 'shop')).DNSNames?.includes('up'), isNew || undefined);
+  });
+
+  since('1.44', 'a health check may begin with a shorter interval', async (client, isNew) => {
+    const Healthcheck = { Test: ['CMD', 'true'], StartPeriod: 1e9, StartInterval: 5e6 };
+    const id = await client.createContainer('checked', 'none', { Healthcheck });
+    type Shown = { Config: { Healthcheck: { StartInterval?: number } } };
+    const { Config } = await client.get<Shown>(`/containers/${id}/json`);
+    assert.equal(Config.Healthcheck.StartInterval ?? 0, isNew ? 5e6 : 0);
+    await client.removeContainers(id);
   });
 
   since('1.44', 'a MAC address of the whole container is out of use', async (client, isNew) => {
@@ -258,6 +291,16 @@ describe('images and the daemon', () => {
     const [listed] = await client.get<{ VirtualSize?: number }[]>('/images/json');
     const inspected = await client.get<{ VirtualSize?: number }>(`/images/${image}/json`);
     for (const shown of [listed, inspected]) assert.equal(shown?.VirtualSize === undefined, isNew);
+  });
+
+  since('1.45', 'an image tells of no container', async (client, isNew) => {
+    const shown = await client.get<{ Container?: string }>(`/images/${image}/json`);
+    assert.equal(shown.Container === undefined, isNew);
+  });
+
+  since('1.50', 'the configuration of an image has nothing that is for containers', async (client, isNew) => {
+    const { Config } = await client.get<{ Config: object }>(`/images/${image}/json`);
+    assert.equal('Hostname' in Config, !isNew);
   });
 
   since('1.49', 'the firewall says what it is made with', async (client, isNew) => {

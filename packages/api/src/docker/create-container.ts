@@ -36,6 +36,8 @@ import { parseUlimit } from './ulimits.ts';
 const SEVERAL_NETWORKS: ApiVersion = 144;
 /** Before this version the client removed the container that should not outlive its end. */
 const AUTO_REMOVE: ApiVersion = 125;
+/** Before this version others could join a container's IPC namespace without its asking for that. */
+const PRIVATE_IPC: ApiVersion = 140;
 
 export interface ParsedCreate {
   readonly request: CreateRequest;
@@ -58,7 +60,7 @@ export function fromDockerCreate(
     throw invalid('empty-config', 'Config cannot be empty in order to create a container');
   }
   const body = version < SEVERAL_NETWORKS ? withoutEndpointMacAddresses(given) : given;
-  const docker = { ...body.HostConfig, ...(version < AUTO_REMOVE ? { AutoRemove: false } : {}) };
+  const docker = withOlderDefaults(body.HostConfig ?? {}, version);
   const resources = parseResources(docker, support);
   const host = parseHostConfig(docker, version, resources.limits, body.NetworkDisabled ?? false);
   const exposedPorts = Object.keys(body.ExposedPorts ?? {}).flatMap((ports) =>
@@ -99,6 +101,14 @@ export function fromDockerCreate(
     networks: moved.networks,
   };
   return { request, warnings };
+}
+
+function withOlderDefaults(docker: DockerHostConfig, version: ApiVersion): DockerHostConfig {
+  return {
+    ...docker,
+    ...(version < AUTO_REMOVE ? { AutoRemove: false } : {}),
+    ...(version < PRIVATE_IPC && !docker.IpcMode ? { IpcMode: 'shareable' } : {}),
+  };
 }
 
 function parseConfig(body: CreateContainerBody, exposedPorts: readonly string[]): CreateRequest['config'] {

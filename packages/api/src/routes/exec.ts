@@ -13,9 +13,13 @@ import {
 import { closeOnFailure, encoding, joinClient, outputTo, wantedDetachKeys } from '../http/client-streams.ts';
 import { hijack } from '../http/hijack.ts';
 import { type Query, queryInteger } from '../http/query.ts';
+import type { ApiVersion } from '../http/version.ts';
 import type { RouteApp, RouteContext } from './context.ts';
 
 type ById = { Params: { id: string } };
+
+/** From this version on the size of a terminal is known when the command starts. */
+const CONSOLE_SIZE: ApiVersion = 142;
 
 export function execRoutes(app: RouteApp, { engine }: RouteContext): void {
   const { execs } = engine;
@@ -36,7 +40,7 @@ export function execRoutes(app: RouteApp, { engine }: RouteContext): void {
     { schema: { body: startExecBody } },
     async (request, reply) => {
       const { id } = request.params;
-      const size = fromConsoleSize(request.body.ConsoleSize);
+      const size = request.apiVersion < CONSOLE_SIZE ? undefined : fromConsoleSize(request.body.ConsoleSize);
       if (request.body.Detach) {
         await execs.startDetached(id);
         return reply.code(200).send();
