@@ -40,7 +40,8 @@ export function execRoutes(app: RouteApp, { engine }: RouteContext): void {
     { schema: { body: startExecBody } },
     async (request, reply) => {
       const { id } = request.params;
-      const size = request.apiVersion < CONSOLE_SIZE ? undefined : fromConsoleSize(request.body.ConsoleSize);
+      const given = fromConsoleSize(request.body.ConsoleSize);
+      const size = request.apiVersion < CONSOLE_SIZE ? undefined : given;
       if (request.body.Detach) {
         await execs.startDetached(id);
         return reply.code(200).send();
