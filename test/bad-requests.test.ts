@@ -42,6 +42,35 @@ describe('every endpoint', () => {
     }
   });
 
+  test('about one thing that needs more says so as well, once it has that', async () => {
+    const archive = Buffer.alloc(1024);
+    for (const [endpoint, body, name] of [
+      ['HEAD /containers/nope/archive?path=/etc', undefined, ''],
+      ['GET /containers/nope/archive?path=/etc', undefined, 'container: nope'],
+      ['PUT /containers/nope/archive?path=/etc', archive, 'container: nope'],
+      ['GET /containers/nope/logs?stdout=1', undefined, 'container: nope'],
+      ['POST /containers/nope/exec', { Cmd: ['true'] }, 'container: nope'],
+      ['POST /containers/nope/resize?h=1&w=1', undefined, 'container: nope'],
+      ['POST /containers/nope/rename?name=other', undefined, 'container: nope'],
+      ['POST /containers/nope/update', { Memory: 64 << 20 }, 'container: nope'],
+      ['POST /containers/nope/attach?stream=1', undefined, 'container: nope'],
+      ['POST /commit?container=nope', {}, 'container: nope'],
+      ['POST /exec/nope/start', {}, 'exec instance: nope'],
+      ['POST /exec/nope/resize?h=1&w=1', undefined, 'exec instance: nope'],
+      ['POST /networks/nope/connect', { Container: 'box' }, 'network nope not found'],
+      ['POST /networks/bridge/connect', { Container: 'nope' }, 'container: nope'],
+      ['POST /networks/nope/disconnect', { Container: 'box' }, 'network nope not found'],
+      ['POST /images/nope/tag?repo=x&tag=1', undefined, 'image: nope'],
+      ['GET /images/get?names=nope', undefined, 'image: nope'],
+      ['POST /containers/create', { Image: 'nope', Cmd: ['true'] }, 'image: nope'],
+    ] as const) {
+      const [method = '', path = ''] = endpoint.split(' ');
+      const { status, text } = await lab.api(method, `/v1.41${path}`, body, { timeoutMs: 5000 });
+      assert.equal(status, 404, `${endpoint}: ${text}`);
+      assert.ok(text.includes(name), `${endpoint}: ${text}`);
+    }
+  });
+
   test('that takes a body refuses what is none, or of another shape', async () => {
     const bodies = ['{', '[]', '7', '"text"', '{"a":1} {"b":2}', `{"a":"\\u0000"}`, '{"a":'.repeat(50_000)];
     const withBody = known.filter((endpoint) => /create$|connect$|\/exec$|\/update$|\/auth$/.test(endpoint));

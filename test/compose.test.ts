@@ -174,8 +174,8 @@ describe('a project', () => {
     assert.equal(await lab.dockerOutput('ps -q --filter name=db'), db);
   });
 
-  test('a second project of the same file stands beside it', async () => {
-    const env = { PORT: '8081', NET: '1' };
+  test('a second project of the same file stands beside it, also of an older client', async () => {
+    const env = { PORT: '8081', NET: '1', COMPOSE_API_VERSION: '1.38' };
     const second = (...args: string[]) => compose(['-p', 'second', ...args], { env });
     await second('up', '-d');
     assert.equal((await names()).length, 6);

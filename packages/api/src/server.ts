@@ -88,6 +88,8 @@ export function buildApi(engine: Engine, options: ApiOptions): Api {
       Server: `Docker/${options.version} (linux)`,
     });
     request.apiVersion = checkVersion(versions.get(request.raw));
+    // Some clients call everything that they send JSON.
+    if (request.routeOptions.config.streamsBody) request.raw.headers['content-type'] = 'application/x-tar';
   });
   // The docker client shows an error's message only where the type is exactly this, without a character set.
   app.addHook('onSend', async (_request, reply) => {
