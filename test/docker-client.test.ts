@@ -4,16 +4,19 @@
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { killTree } from './lab/command.ts';
+import { killTree, runCommand, toArgv } from './lab/command.ts';
 import { engineUnderTest } from './lab/lab.ts';
 import { eventually, image, openStory } from './lab/story.ts';
 
 const lab = await openStory();
 const peer = engineUnderTest === 'dockerd';
 const aboutOurs = { skip: peer && 'about our daemon alone' };
+
+/** Another version than the one on the path, where there are two. */
+const debiansClient = existsSync('/usr/bin/docker') ? '/usr/bin/docker' : 'docker';
 
 /** What a command prints; words with spaces as a list. */
 const docker = (command: string | readonly string[]) => lab.dockerOutput(command);
@@ -294,6 +297,28 @@ describe('images', () => {
     assert.match(await docker('rmi team/tool:1'), /^Untagged: team\/tool:1$/);
     assert.match(await complaint('image inspect team/tool:1'), /No such image: team\/tool:1/);
   });
+});
+
+test('the client that Debian has, which is older, does the same', async () => {
+  const env = { ...lab.env, DOCKER_HOST: `unix://${lab.engine.socket}` };
+  const older = async (command: string) =>
+    (await runCommand([debiansClient, ...toArgv(command)], { env, cwd: lab.directory })).stdout.trim();
+  assert.match(await older('version'), /Version: +\d+\.\d+/);
+  await older('network create old');
+  await older(`run -d --name old --network old --network-alias older -p 8090:80 ${image} httpd -f -h /www`);
+  assert.match(await older('ps --format {{.Names}}={{.Ports}}'), /^old=0\.0\.0\.0:8090->80\/tcp/m);
+  assert.equal(
+    await older(`run --rm --network old ${image} wget -qO- http://older/`),
+    'hello from the container',
+  );
+  assert.equal(await older('exec old hostname'), await older('inspect -f {{.Config.Hostname}} old'));
+  await older('cp old:/www/index.html old.html');
+  assert.equal(readFileSync(join(lab.directory, 'old.html'), 'utf8'), 'hello from the container\n');
+  assert.equal(await older('logs old'), '');
+  assert.match(await older('stats --no-stream --format {{.Name}} old'), /^old$/);
+  await older('restart -t 0 old');
+  await older('rm -f old');
+  await older('network rm old');
 });
 
 describe('the daemon', () => {
