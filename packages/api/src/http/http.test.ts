@@ -103,3 +103,29 @@ describe('failures', () => {
     });
   });
 });
+
+it('filters are lists of texts or sets of them, and nothing else', () => {
+  const read = (filters: string) => parseFilters({ filters }, ['name']).get('name');
+  assert.deepEqual(read('{"name":["a","b"]}'), ['a', 'b']);
+  assert.deepEqual(read('{"name":{"a":true,"b":false}}'), ['a']);
+  for (const nothing of ['', 'null', '{}']) assert.equal(read(nothing), undefined);
+  for (const bad of [
+    '7',
+    '[]',
+    '"a"',
+    '{"name":7}',
+    '{"name":"a"}',
+    '{"name":[7]}',
+    '{"name":{"a":1}}',
+    '{"name":null}',
+  ]) {
+    assert.throws(() => read(bad), { code: 'invalid-filter', message: 'invalid filter' }, bad);
+  }
+});
+
+it('whole numbers have 64 bits', () => {
+  const read = (limit: string) => queryInteger({ limit }, 'limit');
+  assert.deepEqual([read(''), read('-1'), read('007')], [undefined, -1, 7]);
+  for (const bad of ['x', '1.5', '0x1', ' 1']) assert.throws(() => read(bad), /invalid syntax$/, bad);
+  assert.throws(() => read('9'.repeat(20)), /value out of range$/);
+});

@@ -43,3 +43,20 @@ test('a field called __proto__ stays a field', () => {
   assert.equal((value as { Image?: string }).Image, undefined);
   assert.deepEqual(Object.keys(value), ['__proto__']);
 });
+
+test('numbers of known fields have 64 bits, those of others may be anything', () => {
+  const schema = {
+    properties: { size: { type: ['integer', 'null'] }, sizes: { items: { type: 'integer' } } },
+  };
+  for (const size of [0, -(2 ** 63), 2 ** 63, 0.5]) {
+    assert.deepEqual(canonicalFields({ size, sizes: [size] }, schema), { size, sizes: [size] });
+  }
+  for (const size of [1e23, -1e19, Number.POSITIVE_INFINITY]) {
+    assert.throws(() => canonicalFields({ SIZE: size }, schema), {
+      kind: 'invalid',
+      message: /does not fit 64 bits$/,
+    });
+    assert.throws(() => canonicalFields({ sizes: [size] }, schema), { code: 'invalid-json' });
+    assert.deepEqual(canonicalFields({ other: size }, schema), { other: size });
+  }
+});
