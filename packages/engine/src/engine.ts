@@ -4,6 +4,7 @@ import { mkdir, realpath } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { internal, messageOf, unavailable } from './base/errors.ts';
+import type { ContainerId } from './base/ids.ts';
 import { type Log, silentLog } from './base/log.ts';
 import { UndoStack } from './base/undo-stack.ts';
 import { Commits } from './containers/commits.ts';
@@ -96,6 +97,8 @@ function withDefaults(options: EngineOptions): EngineSettings {
   };
 }
 
+type EngineParts = Omit<Engine, 'close' | typeof Symbol.asyncDispose>;
+
 export class Engine implements AsyncDisposable {
   readonly options: EngineSettings;
   /** Identifies this installation for as long as its data root lives. */
@@ -114,27 +117,11 @@ export class Engine implements AsyncDisposable {
   readonly events: Events;
   /** What the firewall should be, what of it is live, and whether both agree. */
   readonly firewallReport: () => Promise<FirewallReport>;
+  /** A running container's published ports; on routed networks with 0 for the port of the host, which it does not have. */
+  readonly portsOf: Publishing['portsOf'];
   readonly #close: () => Promise<void>;
 
-  private constructor(
-    parts: Pick<
-      Engine,
-      | 'options'
-      | 'id'
-      | 'limits'
-      | 'networks'
-      | 'containers'
-      | 'stats'
-      | 'execs'
-      | 'files'
-      | 'commits'
-      | 'images'
-      | 'volumes'
-      | 'events'
-      | 'firewallReport'
-    >,
-    close: () => Promise<void>,
-  ) {
+  private constructor(parts: EngineParts, close: () => Promise<void>) {
     this.options = parts.options;
     this.id = parts.id;
     this.limits = parts.limits;
@@ -148,6 +135,7 @@ export class Engine implements AsyncDisposable {
     this.volumes = parts.volumes;
     this.events = parts.events;
     this.firewallReport = parts.firewallReport;
+    this.portsOf = parts.portsOf;
     this.#close = close;
   }
 
@@ -294,10 +282,11 @@ export class Engine implements AsyncDisposable {
     healthChecks.restore();
     void lifecycle.startWaiting();
     const firewallReport = () => reportFirewall({ networks, publishing });
-    const parts = {
+    const portsOf = (container: ContainerId) => publishing.portsOf(container);
+    const parts: EngineParts = {
       ...{ options, id, limits, networks, containers, stats, execs },
       ...{ files, commits, images, volumes, events },
-      firewallReport,
+      ...{ firewallReport, portsOf },
     };
     return new Engine(parts, async () => {
       execs.close();

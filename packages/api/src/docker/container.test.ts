@@ -453,6 +453,27 @@ describe('the network settings', () => {
     });
   });
 
+  test('tell ports of routed networks without a port of the host', () => {
+    const container = runningRecord({
+      config: { exposedPorts: ['80/tcp'] },
+      publishedPorts: [
+        { port: 80, protocol: 'tcp', hostAddress: '0.0.0.0', hostPort: 8080 },
+        { port: 80, protocol: 'tcp', hostAddress: '::', hostPort: 0 },
+      ],
+    } as object);
+    assert.deepEqual(inspect(container).NetworkSettings.Ports, {
+      '80/tcp': [
+        { HostIp: '0.0.0.0', HostPort: '8080' },
+        { HostIp: '::', HostPort: '' },
+      ],
+    });
+    const engine = fakeEngine({ containers: [container], endpoints: [endpointRecord()] });
+    assert.deepEqual(toDockerSummary(engine, container, [], NEWEST).Ports, [
+      { IP: '0.0.0.0', PrivatePort: 80, PublicPort: 8080, Type: 'tcp' },
+      { IP: '::', PrivatePort: 80, Type: 'tcp' },
+    ]);
+  });
+
   test('of a container that no network leads out of have no ports', () => {
     const container = runningRecord({ config: { exposedPorts: ['80/tcp'] } });
     const show = (networks: NetworkRecord[], endpoints: EndpointRecord[]) => {

@@ -48,7 +48,7 @@ export function toDockerSummary(
     ImageID: container.imageId,
     Command: commandText(container),
     Created: Math.floor(Date.parse(container.createdAt) / 1000),
-    Ports: hasPorts(engine, container) ? toDockerPortList(container) : [],
+    Ports: hasPorts(engine, container) ? toDockerPortList(container, engine.portsOf(container.id)) : [],
     Labels: container.config.labels,
     State: shownState(container),
     Status: statusText(container, Date.now()),
@@ -239,7 +239,7 @@ function toDockerNetworkSettings(engine: Engine, container: ContainerRecord, ver
   return {
     SandboxID: (isPlaced && sandboxId) || '',
     SandboxKey: isPlaced ? engine.containers.sandboxPath(container) : '',
-    Ports: hasPorts(engine, container) ? toDockerPorts(container) : {},
+    Ports: hasPorts(engine, container) ? toDockerPorts(container, engine.portsOf(container.id)) : {},
     Networks: networks,
     ...(version < FLAT_FIELDS_UNTIL
       ? {

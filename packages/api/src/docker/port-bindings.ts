@@ -59,13 +59,19 @@ export function toDockerPortBindings(requests: readonly PortRequest[]) {
   }));
 }
 
-/** `NetworkSettings.Ports`: what is, with null for a port that is only exposed. */
-export function toDockerPorts(container: ContainerRecord): Record<string, DockerBinding[] | null> {
+/**
+ * `NetworkSettings.Ports`: what is, with null for a port that is only exposed.
+ * @param published a host port of 0 is none: the container's own port is reached by routing
+ */
+export function toDockerPorts(
+  { config }: ContainerRecord,
+  published: readonly PublishedPort[],
+): Record<string, DockerBinding[] | null> {
   return {
-    ...Object.fromEntries(container.config.exposedPorts.map((port) => [port, null])),
-    ...bindingsByPort(container.publishedPorts ?? [], ({ hostAddress, hostPort }) => ({
+    ...Object.fromEntries(config.exposedPorts.map((port) => [port, null])),
+    ...bindingsByPort(published, ({ hostAddress, hostPort }) => ({
       HostIp: hostAddress,
-      HostPort: String(hostPort),
+      HostPort: hostPort === 0 ? '' : String(hostPort),
     })),
   };
 }
@@ -89,11 +95,13 @@ export interface DockerPort {
   readonly Type: string;
 }
 
-/** `Ports` of an entry of the list. */
-export function toDockerPortList(container: ContainerRecord): DockerPort[] {
-  const published = container.publishedPorts ?? [];
+/** `Ports` of an entry of the list. @param published as in {@link toDockerPorts} */
+export function toDockerPortList(
+  { config }: ContainerRecord,
+  published: readonly PublishedPort[],
+): DockerPort[] {
   const isPublished = new Set(published.map(formatContainerPort));
-  const exposed = container.config.exposedPorts.filter((port) => !isPublished.has(port));
+  const exposed = config.exposedPorts.filter((port) => !isPublished.has(port));
   return [
     ...exposed.map((port) => {
       const [number, protocol] = port.split('/');
@@ -102,7 +110,7 @@ export function toDockerPortList(container: ContainerRecord): DockerPort[] {
     ...published.map(({ hostAddress, port, hostPort, protocol }) => ({
       IP: hostAddress,
       PrivatePort: port,
-      PublicPort: hostPort,
+      ...(hostPort === 0 ? {} : { PublicPort: hostPort }),
       Type: protocol,
     })),
   ];

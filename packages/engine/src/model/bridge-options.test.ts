@@ -27,7 +27,7 @@ describe("the bridge driver's options", () => {
     [{ [keys.masquerade]: '0' }, { masquerade: false }],
     [{ [keys.inhibitIpv4]: 'T' }, { inhibitIpv4: true }],
     [{ [keys.hostBindingIpv4]: '192.0.2.1' }, { hostBindingIpv4: '192.0.2.1' }],
-    [{ [keys.hostBindingIpv4]: '0.0.0.0' }, {}],
+    [{ [keys.hostBindingIpv4]: '0.0.0.0' }, { hostBindingIpv4: '0.0.0.0' }],
     [{ [keys.gatewayModeIpv4]: 'routed' }, { gatewayModes: { ipv4: 'routed', ipv6: 'nat' } }],
     [
       { [keys.gatewayModeIpv6]: 'nat-unprotected' },

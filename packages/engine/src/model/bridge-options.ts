@@ -64,8 +64,7 @@ export function parseBridgeOptions(
       ipv4: readGatewayMode(options, keys.gatewayModeIpv4),
       ipv6: readGatewayMode(options, keys.gatewayModeIpv6),
     },
-    // Docker's 0.0.0.0 stands for every address, which is also what no option means.
-    ...(hostBinding && hostBinding !== '0.0.0.0' ? { hostBindingIpv4: hostBinding } : {}),
+    ...(hostBinding ? { hostBindingIpv4: hostBinding } : {}),
     ...(mtuBytes ? { mtuBytes } : {}),
   };
   if (mtuBytes) checkMtu(mtuBytes, enableIpv6);

@@ -46,7 +46,7 @@ export interface BridgeSettings {
   readonly gatewayModes: Readonly<Record<Family, GatewayMode>>;
   /** The bridge gets no IPv4 address. */
   readonly inhibitIpv4: boolean;
-  /** Host address for published ports whose binding names none. @default every address */
+  /** Host address for published ports whose binding names none, 0.0.0.0 for every one. @default what the daemon says */
   readonly hostBindingIpv4?: string;
 }
 

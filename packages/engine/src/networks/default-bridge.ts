@@ -13,6 +13,8 @@ export interface DefaultBridgeSettings extends DefaultBridgeOptions {
   readonly interContainer: boolean;
   readonly masquerade: boolean;
   readonly addressPools: readonly SubnetPool[];
+  /** Host address of published ports whose binding and network name none. @default every address */
+  readonly defaultBindAddress?: string;
 }
 
 /**
@@ -26,7 +28,7 @@ export function planDefaultBridge(
   known: SubnetConfig | undefined,
   avoid: readonly Subnet[],
 ): Pick<NetworkRecord, 'subnets' | 'options' | 'bridge'> {
-  const { bridge: device, mtuBytes, interContainer, masquerade } = settings;
+  const { bridge: device, mtuBytes, interContainer, masquerade, defaultBindAddress } = settings;
   if (!isInterfaceName(device)) {
     throw invalid(
       'invalid-bridge-name',
@@ -40,7 +42,7 @@ export function planDefaultBridge(
       'com.docker.network.bridge.default_bridge': 'true',
       'com.docker.network.bridge.enable_icc': String(interContainer),
       'com.docker.network.bridge.enable_ip_masquerade': String(masquerade),
-      'com.docker.network.bridge.host_binding_ipv4': '0.0.0.0',
+      'com.docker.network.bridge.host_binding_ipv4': defaultBindAddress ?? '0.0.0.0',
       'com.docker.network.bridge.name': device,
       'com.docker.network.driver.mtu': String(mtuBytes),
     },

@@ -39,8 +39,6 @@ import { LinkRemovals } from './link-removals.ts';
 export interface NetworkOptions extends DefaultBridgeSettings {
   /** Whether the daemon may turn the host into a router. */
   readonly ipForward: boolean;
-  /** Host address of published ports whose binding and network name none. @default every address */
-  readonly defaultBindAddress?: string;
 }
 
 export interface NetworksParts {

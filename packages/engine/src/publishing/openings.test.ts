@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { PortProtocol } from '../model/ports.ts';
 import { attachment } from './fixtures.ts';
-import { type AddressedPort, openings, relayedPorts, withHostPorts } from './targets.ts';
+import { type AddressedPort, openings, relayedPorts, routedPorts, withHostPorts } from './targets.ts';
 
 const every = ['0.0.0.0', '::'];
 const port = (number: number, addresses: readonly string[]): AddressedPort => ({
@@ -54,6 +54,15 @@ describe('ports on routed networks', () => {
 
   it('are opened once, however often they were bound', () => {
     assert.deepEqual(opened([port(80, ['0.0.0.0']), port(80, ['192.0.2.1'])], routed), ['172.18.0.2 tcp 80']);
+  });
+
+  it('are told with the address that was asked for and without a port of the host', () => {
+    const told = (ports: readonly AddressedPort[], ...attachments: Parameters<typeof routedPorts>[1]) =>
+      routedPorts(ports, attachments).map(({ hostAddress, hostPort }) => `${hostAddress} ${hostPort}`);
+    assert.deepEqual(told([port(80, every)], routed, half), ['0.0.0.0 0', ':: 0']);
+    assert.deepEqual(told([port(80, every)], half), [':: 0']);
+    assert.deepEqual(told([port(80, ['192.0.2.1']), port(81, ['127.0.0.1'])], routed), ['192.0.2.1 0']);
+    assert.deepEqual(told([port(80, every)], translated), []);
   });
 
   it('stay closed on internal networks', () => {

@@ -307,6 +307,22 @@ describe('following the networks of a container', () => {
     assert.deepEqual(house.log, [], 'nothing is done where the way stays the same');
   });
 
+  it('takes a network at its word that wants every address, whatever the daemon says', async () => {
+    const house = new House();
+    const publishing = await house.open({ defaultBindAddress: '127.0.0.1' });
+    const open = attachment({
+      name: 'open',
+      ipv4Address: '172.20.0.2',
+      bridge: { hostBindingIpv4: '0.0.0.0' },
+    });
+    const id = house.add('web', [request(80, 8080, '')], open);
+    await publishing.publish(id);
+    assert.deepEqual(house.published(id), ['0.0.0.0:8080 80', ':::8080 80']);
+    const shy = house.add('shy', [request(80, 8081, '')], bridge);
+    await publishing.publish(shy);
+    assert.deepEqual(house.published(shy), ['127.0.0.1:8081 80']);
+  });
+
   it('opens the ports on routed networks, and has none of the host for these', async () => {
     const house = new House();
     const publishing = await house.open();
@@ -338,6 +354,50 @@ describe('following the networks of a container', () => {
     house.networks.set(id, []);
     await publishing.follow(id, [bridge]);
     assert.deepEqual([...house.held], []);
+  });
+
+  const half = attachment({
+    name: 'a-half',
+    ipv4Address: '172.21.0.2',
+    ipv6Address: 'fd21::2',
+    bridge: { gatewayModes: { ipv4: 'routed', ipv6: 'nat' } },
+  });
+  const dual = attachment({ name: 'dual', ipv4Address: '172.22.0.2', ipv6Address: 'fd22::2' });
+
+  it('gives ports up in a family that is routed from now on, and takes them again under the same number', async () => {
+    const house = new House();
+    const publishing = await house.open();
+    const id = house.add('web', [request(80, 0, ''), request(81, 8081), request(82, 8082, '::')], dual);
+    await publishing.publish(id);
+    const whole = ['0.0.0.0:8081 81', ':::8082 82', '0.0.0.0:32768 80', ':::32768 80'];
+    assert.deepEqual(house.published(id), whole);
+    house.networks.set(id, [half, dual]);
+    await publishing.follow(id, [dual]);
+    assert.deepEqual(house.published(id), [':::8082 82', ':::32768 80']);
+    assert.deepEqual(house.held.get(id), ['tcp :: 8082', 'tcp :: 32768']);
+    const other = house.add('other', [request(80, 8081)], bridge);
+    await publishing.publish(other);
+    assert.deepEqual(house.published(other), ['0.0.0.0:8081 80'], 'others can have what was given up');
+    await publishing.withdraw(other, [bridge]);
+    house.networks.set(id, [dual]);
+    await publishing.follow(id, [half, dual]);
+    assert.deepEqual(house.published(id)?.toSorted(), whole.toSorted());
+    assert.deepEqual(house.held.get(id)?.length, 4);
+  });
+
+  it('goes on without ports that somebody else has by the time they could come back', async () => {
+    const house = new House();
+    const publishing = await house.open();
+    const id = house.add('web', [request(80, 8080, '')], half);
+    await publishing.publish(id);
+    assert.deepEqual(house.published(id), [':::8080 80']);
+    const other = house.add('other', [request(80, 8080)], bridge);
+    await publishing.publish(other);
+    house.networks.set(id, [dual]);
+    await publishing.follow(id, [half]);
+    assert.deepEqual(house.published(id), [':::8080 80']);
+    assert.deepEqual(house.held.get(id), ['tcp :: 8080']);
+    assert.deepEqual(house.published(other), ['0.0.0.0:8080 80']);
   });
 
   it('publishes when there is a way out, and withdraws when there is none', async () => {

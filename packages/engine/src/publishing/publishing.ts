@@ -35,7 +35,9 @@ import {
   heldPorts,
   openings,
   publishTarget,
+  refitPorts,
   relayedPorts,
+  routedPorts,
   servedPorts,
   udpChange,
   withHostPorts,
@@ -107,6 +109,15 @@ export class Publishing {
   #allPassages(): Passages[] {
     const { store, endpoints } = this.#parts;
     return [...store.containers.all()].map(({ id }) => this.#passages(id, endpoints.attachments(id)));
+  }
+
+  /** What a running container has: ports of the host, and those that routed networks open, with 0 for the host's. */
+  portsOf(id: ContainerId): readonly PublishedPort[] {
+    const container = this.#parts.store.containers.get(id);
+    if (!container) return [];
+    const attachments = this.#parts.endpoints.attachments(id);
+    const published = container.publishedPorts ?? [];
+    return [...published, ...routedPorts(this.#wanted(container, attachments), attachments)];
   }
 
   /** What leads to containers, for people to look at. */
@@ -212,11 +223,13 @@ export class Publishing {
 
   /**
    * Chooses host ports, has the keeper hold them and commits them; those that others turn out to have are chosen anew.
+   * @param kept what the container has already and goes on having
    */
   async #take(
     container: ContainerRecord,
     wanted: readonly WantedPort[],
     attachments: readonly Attachment[],
+    kept: readonly PublishedPort[] = [],
   ): Promise<void> {
     const { store, keeper } = this.#parts;
     const { id } = container;
@@ -226,7 +239,7 @@ export class Publishing {
         if (!choice.next()) throw unavailable(container, attachments, this.#takenText(choice));
       }
       for (;;) {
-        const publishedPorts = choices.flatMap((choice) => choice.ports);
+        const publishedPorts = [...kept, ...choices.flatMap((choice) => choice.ports)];
         const failures = await keeper.hold(this.#holder(id, publishedPorts));
         if (failures.length === 0) {
           store.containers.put({ ...store.containers.get(id)!, publishedPorts });
@@ -242,7 +255,8 @@ export class Publishing {
       }
     } catch (error) {
       for (const choice of choices) choice.release();
-      await keeper.letGo(id);
+      if (kept.length > 0) await keeper.hold(this.#holder(id, this.#portsOf(id)));
+      else await keeper.letGo(id);
       throw error;
     }
   }
@@ -253,8 +267,10 @@ export class Publishing {
   }
 
   #addresses({ hostAddress }: PortRequest, attachments: readonly Attachment[]): readonly string[] {
-    const address = hostAddress || defaultHostAddress(attachments) || this.#defaultAddress;
-    return address === '' ? ['0.0.0.0', '::'] : [address];
+    if (hostAddress !== '') return [hostAddress];
+    const address = defaultHostAddress(attachments) ?? this.#defaultAddress;
+    // As a default, Docker's 0.0.0.0 stands for both families.
+    return address === '' || address === '0.0.0.0' ? ['0.0.0.0', '::'] : [address];
   }
 
   /** Why no candidate was left: Seaway itself has given them out. */
@@ -299,10 +315,40 @@ export class Publishing {
     const target = publishTarget(attachments);
     if (ports.length === 0) return this.#publish(id, before);
     if (!target) return this.#withdraw(id, before, attachments);
-    const isMoved = !isDeepStrictEqual(publishTarget(before), target);
-    if (isMoved) await this.#prepare(attachments);
-    await this.#replace(this.#passages(id, before), this.#passages(id, attachments));
-    if (isMoved) await keeper.hold(this.#holder(id, ports));
+    if (isDeepStrictEqual(publishTarget(before), target)) {
+      return this.#replace(this.#passages(id, before), this.#passages(id, attachments));
+    }
+    await this.#prepare(attachments);
+    const old = this.#passages(id, before);
+    const dropped = await this.#refit(id, ports, before, attachments);
+    await this.#replace(old, this.#passages(id, attachments));
+    await keeper.hold(this.#holder(id, this.#portsOf(id)));
+    for (const port of dropped) this.#ports.release(port);
+  }
+
+  /**
+   * Gives the container the ports that its new way out asks for. One that somebody else has by now it does without, and
+   * goes on running.
+   * @returns what it had and has not any more; the keeper still holds that
+   */
+  async #refit(
+    id: ContainerId,
+    ports: readonly PublishedPort[],
+    before: readonly Attachment[],
+    attachments: readonly Attachment[],
+  ): Promise<readonly PublishedPort[]> {
+    const { store, log } = this.#parts;
+    const container = store.containers.get(id)!;
+    const wanted = withHostPorts(this.#wanted(container, attachments), attachments);
+    const { kept, missing } = refitPorts(ports, wanted, before, attachments);
+    const dropped = ports.filter((port) => !kept.includes(port));
+    if (dropped.length > 0) store.containers.put({ ...container, publishedPorts: kept });
+    if (missing.length > 0) {
+      await this.#take(container, missing, attachments, kept).catch((error) => {
+        log.error({ container: id, error: messageOf(error) }, 'ports could not be published again');
+      });
+    }
+    return dropped;
   }
 
   #portsOf(id: ContainerId): readonly PublishedPort[] {

@@ -7,7 +7,7 @@ import type { HeldPort } from '../keeper/protocol.ts';
 import type { UdpChange } from '../kernel/operations.ts';
 import { type Attachment, chooseGateways, type WayOut } from '../model/gateways.ts';
 import type { NetworkRecord } from '../model/network.ts';
-import type { ContainerPort, PublishedPort } from '../model/ports.ts';
+import type { ContainerPort, PortRequest, PublishedPort } from '../model/ports.ts';
 
 /** A container's addresses behind its ways out, in the families that it has. */
 export interface PublishTarget {
@@ -51,13 +51,47 @@ export function withHostPorts<T extends AddressedPort>(
   ports: readonly T[],
   attachments: readonly Attachment[],
 ): T[] {
-  const routed = chooseGateways(attachments)
-    .filter((way) => isRouted(way.family, networkOf(way.endpoint.id, attachments)))
-    .map(({ family }) => family);
+  const routed = routedFamilies(attachments);
   return ports.flatMap((port) => {
     const addresses = port.addresses.filter((address) => !routed.includes(familyOf(address)));
     return addresses.length > 0 ? [{ ...port, addresses }] : [];
   });
+}
+
+/** Families whose way out is routed: no port of the host leads there. */
+function routedFamilies(attachments: readonly Attachment[]): Family[] {
+  return chooseGateways(attachments)
+    .filter((way) => isRouted(way.family, networkOf(way.endpoint.id, attachments)))
+    .map(({ family }) => family);
+}
+
+/**
+ * What becomes of a container's ports of the host when its way out moves, and with that the families that are routed:
+ * those of a family that is routed now go, and those of one that was are wanted again, under the numbers that the other
+ * family has.
+ */
+export function refitPorts<T extends AddressedPort & Pick<PortRequest, 'hostPortFirst' | 'hostPortLast'>>(
+  held: readonly PublishedPort[],
+  wanted: readonly T[],
+  before: readonly Attachment[],
+  now: readonly Attachment[],
+): { readonly kept: readonly PublishedPort[]; readonly missing: readonly T[] } {
+  const routed = routedFamilies(now);
+  const back = routedFamilies(before).filter((family) => !routed.includes(family));
+  const kept = held.filter(({ hostAddress }) => !routed.includes(familyOf(hostAddress)));
+  const siblings = [...kept];
+  const missing = wanted.flatMap((request): T[] => {
+    const addresses = request.addresses.filter((address) => back.includes(familyOf(address)));
+    if (addresses.length === 0) return [];
+    const index = siblings.findIndex(
+      ({ protocol, port, hostAddress }) =>
+        protocol === request.protocol && port === request.port && request.addresses.includes(hostAddress),
+    );
+    const [sibling] = index < 0 ? [] : siblings.splice(index, 1);
+    if (!sibling) return [{ ...request, addresses }];
+    return [{ ...request, addresses, hostPortFirst: sibling.hostPort, hostPortLast: sibling.hostPort }];
+  });
+  return { kept, missing };
 }
 
 /**
@@ -78,6 +112,21 @@ export function openings(
     ),
   );
   return [...new Map(opened.map((opening) => [JSON.stringify(opening), opening])).values()];
+}
+
+/**
+ * The bindings behind {@link openings}, as clients are told of them: each has the host address that was asked for, and
+ * 0 in place of a port of the host.
+ */
+export function routedPorts(
+  ports: readonly AddressedPort[],
+  attachments: readonly Attachment[],
+): PublishedPort[] {
+  return ports.flatMap(({ protocol, port, addresses }) =>
+    addresses
+      .filter((address) => openings([{ protocol, port, addresses: [address] }], attachments).length > 0)
+      .map((hostAddress) => ({ protocol, port, hostAddress, hostPort: 0 })),
+  );
 }
 
 function isRouted(family: Family, network: NetworkRecord | undefined): boolean {
