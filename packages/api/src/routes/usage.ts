@@ -12,7 +12,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FromSchema } from 'json-schema-to-ts';
 import { parseResources, resourceFields } from '../docker/resources.ts';
 import { statsLine } from '../docker/stats.ts';
-import { drained } from '../http/client-streams.ts';
+import { closeOnFailure, drained } from '../http/client-streams.ts';
 import { clientSignal, openStream } from '../http/hijack.ts';
 import { type Query, queryFlag, queryText } from '../http/query.ts';
 import type { ApiVersion } from '../http/version.ts';
@@ -94,6 +94,7 @@ async function sendStats(
     return sendLine(reply, line(await engine.stats.once(container.id), undefined));
   }
   const out = isStream ? openStream(reply, 200, 'application/json') : undefined;
+  using failure = out && closeOnFailure(out);
   let previous: Look;
   let count = 0;
   for await (const look of engine.stats.watch(container.id, signal)) {
@@ -106,6 +107,7 @@ async function sendStats(
     previous = look;
   }
   // The client has gone, or the container.
+  failure?.keep();
   if (out) out.end();
   else if (signal.aborted) reply.hijack();
   else sendLine(reply, line(undefined, previous));
