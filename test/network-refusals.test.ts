@@ -215,8 +215,26 @@ describe('2.2: create', () => {
       400,
       "gateway mode 'isolated' can only be used for an internal network",
     ),
-    ...[`${prefix}.bridge.trusted_host_interfaces`, `${prefix}.host_ipv4`, `${prefix}.host_ipv6`].map((key) =>
-      option(key, 'eth0', 501, /is not supported/),
+    ...[
+      ['host_ipv4', 'eth0'],
+      ['host_ipv4', '2001:db8::9'],
+      ['host_ipv6', '198.51.100.9'],
+    ].map(([name, value = '']) =>
+      option(`${prefix}.${name}`, value, 400, failed(`${prefix}.${name}`, value, 'nil ip')),
+    ),
+    option(
+      `${prefix}.host_ipv4`,
+      '0.0.0.0',
+      400,
+      failed(`${prefix}.host_ipv4`, '0.0.0.0', 'no packet on a wire can come from there'),
+    ),
+    ...['a-name-too-long-', 'eth0 eth1', 'eth0:eth*'].map((value) =>
+      option(
+        `${prefix}.bridge.trusted_host_interfaces`,
+        value,
+        400,
+        /^failed to parse com\.docker\.network\.bridge\.trusted_host_interfaces value: .* it should be 1 to 15 /,
+      ),
     ),
     ...['docker0', 'br-other'].map((device) =>
       creating(

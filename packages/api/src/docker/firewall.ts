@@ -8,11 +8,14 @@ export interface ShownFirewall {
     readonly Bridge: string;
     readonly Internal: boolean;
     readonly InterContainer: boolean;
+    readonly TrustedInterfaces: readonly string[];
     readonly Subnets: readonly {
       readonly Family: string;
       readonly Subnet: string;
       readonly GatewayMode: string;
       readonly Outbound: Outbound;
+      /** Empty unless `Outbound` is `snat`. */
+      readonly SourceAddress: string;
     }[];
   }[];
   /** `HostIp` is empty and `HostPort` 0 where the container's own port is open instead. */
@@ -36,17 +39,19 @@ export interface ShownFirewall {
 
 export function toShownFirewall({ networks, ports, live, obstacles }: FirewallReport): ShownFirewall {
   return {
-    Networks: networks.map(({ id, name, device, internal, interContainer, subnets }) => ({
+    Networks: networks.map(({ id, name, device, internal, interContainer, trusted, subnets }) => ({
       Id: id,
       Name: name,
       Bridge: device,
       Internal: internal,
       InterContainer: interContainer,
-      Subnets: subnets.map(({ family, subnet, gatewayMode, outbound }) => ({
+      TrustedInterfaces: trusted,
+      Subnets: subnets.map(({ family, subnet, gatewayMode, outbound, source }) => ({
         Family: family,
         Subnet: subnet,
         GatewayMode: gatewayMode,
         Outbound: outbound,
+        SourceAddress: source ?? '',
       })),
     })),
     Ports: ports.map(({ host, protocol, containerId, containerName, containerAddress, containerPort }) => ({

@@ -297,7 +297,15 @@ export interface FirewallNetwork {
   Bridge: string;
   Internal: boolean;
   InterContainer: boolean;
-  Subnets: { Family: string; Subnet: string; GatewayMode: string; Outbound: string }[];
+  TrustedInterfaces: string[];
+  Subnets: {
+    Family: string;
+    Subnet: string;
+    GatewayMode: string;
+    Outbound: string;
+    /** Empty unless `Outbound` is `snat`. */
+    SourceAddress: string;
+  }[];
 }
 
 export interface FirewallPort {

@@ -23,9 +23,16 @@ const firewall: FirewallAnswer = {
       Bridge: 'br-0123456789ab',
       Internal: false,
       InterContainer: false,
+      TrustedInterfaces: [],
       Subnets: [
-        { Family: 'ipv4', Subnet: '10.60.0.0/24', GatewayMode: 'nat', Outbound: 'masquerade' },
-        { Family: 'ipv6', Subnet: 'fd60::/64', GatewayMode: 'routed', Outbound: 'direct' },
+        {
+          Family: 'ipv4',
+          Subnet: '10.60.0.0/24',
+          GatewayMode: 'nat',
+          Outbound: 'masquerade',
+          SourceAddress: '',
+        },
+        { Family: 'ipv6', Subnet: 'fd60::/64', GatewayMode: 'routed', Outbound: 'direct', SourceAddress: '' },
       ],
     },
     {
@@ -33,7 +40,10 @@ const firewall: FirewallAnswer = {
       Bridge: 'br-vault',
       Internal: true,
       InterContainer: true,
-      Subnets: [{ Family: 'ipv4', Subnet: '10.61.0.0/24', GatewayMode: 'nat', Outbound: 'none' }],
+      TrustedInterfaces: [],
+      Subnets: [
+        { Family: 'ipv4', Subnet: '10.61.0.0/24', GatewayMode: 'nat', Outbound: 'none', SourceAddress: '' },
+      ],
     },
   ],
   Ports: [port()],
@@ -81,6 +91,24 @@ table inet seaway {
 In sync: the kernel has every rule and port that it should have, and no others of ours.
 `,
     });
+  });
+
+  test('shows chosen source addresses, and trusted interfaces where there are any', async () => {
+    const [shop, vault] = firewall.Networks;
+    const [ipv4, ipv6] = shop!.Subnets;
+    const trusting = {
+      ...shop!,
+      TrustedInterfaces: ['eth1', 'vxlan0'],
+      Subnets: [{ ...ipv4!, Outbound: 'snat', SourceAddress: '198.51.100.9' }, ipv6!],
+    };
+    const { stdout } = await show({ Networks: [trusting, vault!] }, '--model');
+    assert.equal(
+      stdout.split('\n\n')[0],
+      `NETWORK                BRIDGE            SUBNET         MODE       OUTBOUND       ICC       TRUSTS
+a-name-that-is-far-…   br-vault          10.61.0.0/24   internal   none           yes
+shop                   br-0123456789ab   10.60.0.0/24   nat        198.51.100.9   no        eth1, vxlan0
+                                         fd60::/64      routed     direct`,
+    );
   });
 
   test('shows one half', async () => {

@@ -12,24 +12,25 @@ const LONGEST_NAME = 20;
 /** The networks with a bridge, one line for each subnet. */
 export function formatFirewallNetworks(networks: readonly FirewallNetwork[]): string {
   if (networks.length === 0) return 'No networks with a bridge.\n';
+  const trustsAny = networks.some(({ TrustedInterfaces }) => TrustedInterfaces.length > 0);
   const rows = networks
     .toSorted((a, b) => compareNaturally(a.Name, b.Name))
-    .flatMap(({ Name, Bridge, Internal, InterContainer, Subnets }) =>
-      Subnets.map(({ Subnet, GatewayMode, Outbound }, index) => {
+    .flatMap(({ Name, Bridge, Internal, InterContainer, TrustedInterfaces, Subnets }) =>
+      Subnets.map(({ Subnet, GatewayMode, Outbound, SourceAddress }, index) => {
         const isFirst = index === 0;
         return [
           isFirst ? ellipsize(Name, LONGEST_NAME) : '',
           isFirst ? Bridge : '',
           Subnet,
           Internal && GatewayMode !== 'isolated' ? 'internal' : GatewayMode,
-          Outbound,
+          SourceAddress || Outbound,
           isFirst ? (InterContainer ? 'yes' : 'no') : '',
+          ...(trustsAny ? [isFirst ? TrustedInterfaces.join(', ') : ''] : []),
         ];
       }),
     );
-  return withoutTrailingBlanks(
-    formatTable([['NETWORK', 'BRIDGE', 'SUBNET', 'MODE', 'OUTBOUND', 'ICC'], ...rows]),
-  );
+  const header = ['NETWORK', 'BRIDGE', 'SUBNET', 'MODE', 'OUTBOUND', 'ICC', ...(trustsAny ? ['TRUSTS'] : [])];
+  return withoutTrailingBlanks(formatTable([header, ...rows]));
 }
 
 /** Published ports, with those that follow one another on one line. */

@@ -11,8 +11,10 @@ const model: FirewallModel = {
       internal: false,
       interContainer: true,
       masquerade: ['ipv4'],
+      sources: { ipv6: 'fd00::9' },
       open: [],
       routed: [],
+      trusted: ['eth1'],
     },
   ],
   endpoints: [{ port: 'veth1', interContainer: false }],
@@ -113,6 +115,26 @@ describe('the comparison of rulesets', () => {
       missing: ['element tcp . 1 : fd00::102:304 . 80 in map published6 of inet seaway'],
       foreign: ['element tcp . 1 : fd00::9 . 80 in map published6 of inet seaway'],
     });
+  });
+
+  it('tells missing source addresses and trusted interfaces, and other addresses', () => {
+    const difference = compare((objects) => {
+      find(objects, 'set', 'trusted').elem = [];
+      find(objects, 'map', 'source6').elem = [['docker0', 'fd00::a']];
+      return objects;
+    });
+    assert.deepEqual(difference, {
+      missing: [
+        'element eth1 . docker0 in set trusted of inet seaway',
+        'element docker0 : fd00::9 in map source6 of inet seaway',
+      ],
+      foreign: ['element docker0 : fd00::a in map source6 of inet seaway'],
+    });
+    const same = compare((objects) => {
+      find(objects, 'map', 'source6').elem = [['docker0', 'fd00:0::9']];
+      return objects;
+    });
+    assert.ok(isSameRuleset(same));
   });
 
   it('names a few of many and counts the rest', () => {

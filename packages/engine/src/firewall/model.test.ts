@@ -23,8 +23,10 @@ const network = (n: number): FirewallNetwork => ({
   internal: false,
   interContainer: true,
   masquerade: ['ipv4'],
+  sources: {},
   open: [],
   routed: [],
+  trusted: [],
 });
 
 const model = (changes: Partial<FirewallModel> = {}): FirewallModel => ({
@@ -63,7 +65,7 @@ describe('the firewall', () => {
       (word) => word.match(/"flush":\{"(?:set|map)":.*"name":"(\w+)"/)?.[1] ?? [],
     );
     const maps = mapDefinitions.match(/(?<=add map inet seaway )\w+/g) ?? [];
-    assert.ok(added.length > 0 && maps.length === 4);
+    assert.ok(added.length > 0 && maps.length === 6);
     assert.deepEqual(flushed.toSorted(), [...added, ...maps].toSorted());
   });
 
@@ -86,6 +88,34 @@ describe('the firewall', () => {
       added.map(({ name }) => name),
       ['bridges', 'home', 'talkative', 'masqueraded4'],
     );
+  });
+
+  it('leads from a bridge to the address that was chosen for it, and takes the bridge out again', () => {
+    const chosen = { ...network(17), masquerade: [], sources: { ipv4: '192.0.2.9', ipv6: 'fd00::9' } };
+    const elements = (commands: readonly NftCommand[]) =>
+      commands
+        .map(elementOf)
+        .filter(({ name }) => /^source|^masquerade/.test(name))
+        .map(({ name, elem }) => [name, elem]);
+    assert.deepEqual(elements(addNetwork(chosen)), [
+      ['source4', [['br-17', '192.0.2.9']]],
+      ['source6', [['br-17', 'fd00::9']]],
+    ]);
+    assert.deepEqual(elements(removeNetwork(chosen)), [
+      ['source4', ['br-17']],
+      ['source6', ['br-17']],
+    ]);
+  });
+
+  it('pairs each trusted interface with the bridge', () => {
+    const trusting = { ...network(17), trusted: ['eth1', 'eth2'] };
+    for (const commands of [addNetwork(trusting), removeNetwork(trusting)]) {
+      const pairs = commands.map(elementOf).filter(({ name }) => name === 'trusted');
+      assert.deepEqual(
+        pairs.map(({ elem }) => elem),
+        [[{ concat: ['eth1', 'br-17'] }], [{ concat: ['eth2', 'br-17'] }]],
+      );
+    }
   });
 
   it('leaves out what a network does not want', () => {
@@ -253,7 +283,37 @@ describe("the firewall's view of a network", () => {
       { masquerade: ['ipv6'], open: [], routed: [] },
     ],
   ];
-  for (const [name, given, expected] of cases) {
+  const sourceAddresses = { ipv4: '192.0.2.9', ipv6: 'fd00::9' };
+  const trustedInterfaces = ['eth1', 'br-shop'];
+  const chosen = (modes: Parameters<typeof record>[0], changes: Partial<NetworkRecord> = {}) => {
+    const plain = record(modes, changes);
+    return { ...plain, bridge: { ...plain.bridge!, sourceAddresses, trustedInterfaces } };
+  };
+  const nat = { ipv4: 'nat', ipv6: 'nat' } as const;
+  const chosenCases: typeof cases = [
+    ['chosen addresses', chosen(nat), { masquerade: [], sources: sourceAddresses, trusted: ['eth1'] }],
+    [
+      'chosen addresses where one family is routed',
+      chosen({ ipv4: 'nat', ipv6: 'routed' }),
+      { masquerade: [], sources: { ipv4: '192.0.2.9' }, routed: ['ipv6'] },
+    ],
+    [
+      'chosen addresses where one family is off',
+      chosen(nat, { enableIpv6: false }),
+      { masquerade: [], sources: { ipv4: '192.0.2.9' } },
+    ],
+    [
+      'chosen addresses of an internal network',
+      chosen(nat, { internal: true }),
+      { masquerade: [], sources: {}, trusted: [] },
+    ],
+    [
+      'chosen addresses where nothing is masqueraded',
+      { ...chosen(nat), bridge: { ...chosen(nat).bridge, masquerade: false } },
+      { masquerade: [], sources: {} },
+    ],
+  ];
+  for (const [name, given, expected] of [...cases, ...chosenCases]) {
     it(name, () => {
       const seen = toFirewallNetwork(given)!;
       assert.deepEqual({ ...seen, ...expected }, seen);

@@ -34,6 +34,7 @@ import {
   portMapNames,
   relayedSets,
 } from './ports.ts';
+import { sourceElements, sourceMapNames, sourceRule } from './sources.ts';
 
 /** What the firewall needs to know of a network. */
 export interface FirewallNetwork {
@@ -44,10 +45,14 @@ export interface FirewallNetwork {
   readonly interContainer: boolean;
   /** Families whose traffic to elsewhere leaves with the host's address as its source. */
   readonly masquerade: readonly Family[];
+  /** The same with an address that was chosen for the network. */
+  readonly sources: Readonly<Partial<Record<Family, string>>>;
   /** Families in which every host that routes to the containers reaches all their ports; other networks do not. */
   readonly open: readonly Family[];
   /** Families that are routed and not translated: ICMP and published ports reach the containers. */
   readonly routed: readonly Family[];
+  /** Interfaces from which published ports are reached at the containers' own addresses. */
+  readonly trusted: readonly string[];
 }
 
 /** What the firewall needs to know of an endpoint. */
@@ -85,14 +90,19 @@ export function toFirewallNetwork(network: NetworkRecord): FirewallNetwork | und
     ...(network.enableIpv6 ? ['ipv6' as const] : []),
   ];
   const mode = (family: Family) => bridge.gatewayModes[family];
-  const { device, interContainer, masquerade } = bridge;
+  const { device, interContainer, masquerade, sourceAddresses: sources = {}, trustedInterfaces } = bridge;
+  const translated = families.filter((family) => masquerade && !internal && mode(family).startsWith('nat'));
   return {
     device,
     internal,
     interContainer,
-    masquerade: families.filter((family) => masquerade && !internal && mode(family).startsWith('nat')),
+    masquerade: translated.filter((family) => sources[family] === undefined),
+    sources: Object.fromEntries(
+      translated.flatMap((family) => (sources[family] === undefined ? [] : [[family, sources[family]]])),
+    ),
     open: families.filter((family) => !internal && mode(family) === 'nat-unprotected'),
     routed: families.filter((family) => !internal && mode(family) === 'routed'),
+    trusted: internal ? [] : (trustedInterfaces ?? []).filter((name) => name !== device),
   };
 }
 
@@ -142,7 +152,9 @@ const sets = {
   masqueraded: { ipv4: set('masqueraded4', 'ifname'), ipv6: set('masqueraded6', 'ifname') },
   open: { ipv4: set('open4', 'ifname'), ipv6: set('open6', 'ifname') },
   routed: { ipv4: set('routed4', 'ifname'), ipv6: set('routed6', 'ifname') },
-  /** Ports of containers, by address, that everybody reaches. */
+  /** Interfaces, each paired with a bridge whose network trusts it. */
+  trusted: set('trusted', ['ifname', 'ifname']),
+  /** Ports of containers, by address, that are reached there from everywhere or from trusted interfaces. */
   opened: {
     ipv4: set(openingSets.ipv4, ['ipv4_addr', 'inet_proto', 'inet_service']),
     ipv6: set(openingSets.ipv6, ['ipv6_addr', 'inet_proto', 'inet_service']),
@@ -178,7 +190,9 @@ export function compileRuleset(model: FirewallModel): NftCommand[] {
       addSet(shape),
       { flush: { set: { ...table, name: shape.name } } },
     ]),
-    ...portMapNames.map((name): NftCommand => ({ flush: { map: { ...table, name } } })),
+    ...[...portMapNames, ...sourceMapNames].map(
+      (name): NftCommand => ({ flush: { map: { ...table, name } } }),
+    ),
     ...inetChains(model.dropOtherForwarding),
     ...removeBridgeTable(),
     ...model.networks.flatMap(addNetwork),
@@ -251,6 +265,12 @@ function inetChains(dropOtherForwarding: readonly Family[]): NftCommand[] {
         inSet(oifname, sets.routed[family]),
         { accept: null },
       ]),
+      addRule('inet', 'forward', `${family}: published ports, from interfaces that the network trusts`, [
+        hasPorts,
+        inSet(concat(iifname, oifname), sets.trusted),
+        inSet(openingKey(family), sets.opened[family]),
+        { accept: null },
+      ]),
     ]),
     addRule('inet', 'forward', 'to published ports', [
       inSet(oifname, sets.bridges),
@@ -271,6 +291,7 @@ function inetChains(dropOtherForwarding: readonly Family[]): NftCommand[] {
       ]),
     ),
     addChain('inet', 'postrouting', 'nat', 'postrouting', 100),
+    ...families.map((family) => sourceRule(family, `@${sets.home.name}`)),
     ...families.map((family) =>
       addRule('inet', 'postrouting', `${family}: to elsewhere with the address of the host`, [
         of(family),
@@ -365,16 +386,16 @@ function ensureBridgeTable(): NftCommand[] {
 
 /** Elements of one network; adding them twice changes nothing. */
 export function addNetwork(network: FirewallNetwork): NftCommand[] {
-  return networkElements(network).map((element) => ({ add: { element } }));
+  return networkElements(network, 'add').map((element) => ({ add: { element } }));
 }
 
 /** Takes back what {@link addNetwork} added. */
 export function removeNetwork(network: FirewallNetwork): NftCommand[] {
-  return networkElements(network).map((element) => ({ delete: { element } }));
+  return networkElements(network, 'delete').map((element) => ({ delete: { element } }));
 }
 
-function networkElements(network: FirewallNetwork): NftElement[] {
-  const { device, internal, interContainer, masquerade, open, routed } = network;
+function networkElements(network: FirewallNetwork, purpose: 'add' | 'delete'): NftElement[] {
+  const { device, internal, interContainer, masquerade, sources, open, routed, trusted } = network;
   const itself = concat(device, device);
   const of = (families: readonly Family[], shapes: Readonly<Record<Family, SetShape>>) =>
     families.map((family) => element(shapes[family], device));
@@ -384,8 +405,10 @@ function networkElements(network: FirewallNetwork): NftElement[] {
     ...(interContainer ? [element(sets.talkative, itself)] : []),
     ...(internal ? [element(sets.internal, device)] : []),
     ...of(masquerade, sets.masqueraded),
+    ...sourceElements(device, sources, purpose),
     ...of(open, sets.open),
     ...of(routed, sets.routed),
+    ...trusted.map((name) => element(sets.trusted, concat(name, device))),
   ];
 }
 

@@ -6,6 +6,7 @@
 import type { NftCommand, NftElement, NftExpression } from '@seaway/linux/nftables-json';
 import type { Family } from '../base/address.ts';
 import { addChain, addRule, concat, field, match, meta, tableName } from './nft.ts';
+import { sourceMapDefinitions } from './sources.ts';
 
 /** A port of the host that leads to a container. */
 export interface FirewallPort {
@@ -18,7 +19,10 @@ export interface FirewallPort {
   readonly containerPort: number;
 }
 
-/** A port of a container that is reached by routing alone: where nothing is translated, publishing opens it. */
+/**
+ * A port of a container that is reached by routing alone: where nothing is translated, publishing opens it to all;
+ * elsewhere to the interfaces that the network trusts.
+ */
 export interface FirewallOpening {
   readonly address: string;
   readonly protocol: FirewallPort['protocol'];
@@ -37,7 +41,7 @@ export const relayedSets = {
   ipv6: { every: 'relayed6', one: 'relayed6_at' },
 } as const satisfies Record<Family, object>;
 
-/** Ports of containers that are open to all who route there. */
+/** Ports of containers that are open to those who route there, all or trusted ones. */
 export const openingSets = { ipv4: 'opened4', ipv6: 'opened6' } as const satisfies Record<Family, string>;
 
 export const portMapNames: readonly string[] = Object.values(portMaps).flatMap(({ every, one }) => [
@@ -52,6 +56,7 @@ export const mapDefinitions: string = [
     `add map inet ${tableName} ${every} { type inet_proto . inet_service : ${address} . inet_service; }`,
     `add map inet ${tableName} ${one} { type ${address} . inet_proto . inet_service : ${address} . inet_service; }`,
   ]),
+  ...sourceMapDefinitions,
 ].join('\n');
 
 export const loopback: NftExpression = { prefix: { addr: '127.0.0.0', len: 8 } };

@@ -5,14 +5,16 @@ import type { GatewayMode, NetworkRecord } from '../model/network.ts';
 import type { PortProtocol } from '../model/ports.ts';
 import { toFirewallNetwork } from './model.ts';
 
-/** Under which address traffic leaves a network: the host's, the container's own, or it does not leave. */
-export type Outbound = 'masquerade' | 'direct' | 'none';
+/** Under which address traffic leaves a network: the host's, a chosen one, the container's own, or it does not leave. */
+export type Outbound = 'masquerade' | 'snat' | 'direct' | 'none';
 
 export interface ReportedSubnet {
   readonly family: Family;
   readonly subnet: string;
   readonly gatewayMode: GatewayMode;
   readonly outbound: Outbound;
+  /** The chosen address, with `snat`. */
+  readonly source?: string;
 }
 
 export interface ReportedNetwork {
@@ -22,6 +24,8 @@ export interface ReportedNetwork {
   readonly internal: boolean;
   /** Whether its containers may talk to each other. */
   readonly interContainer: boolean;
+  /** Interfaces from which published ports are reached at the containers' own addresses. */
+  readonly trusted: readonly string[];
   /** One for each family that is on. */
   readonly subnets: readonly ReportedSubnet[];
 }
@@ -53,6 +57,7 @@ export function reportNetwork(network: NetworkRecord): ReportedNetwork | undefin
   if (!bridge || !view) return undefined;
   const outbound = (family: Family): Outbound => {
     if (internal) return 'none';
+    if (view.sources[family] !== undefined) return 'snat';
     return view.masquerade.includes(family) ? 'masquerade' : 'direct';
   };
   return {
@@ -61,9 +66,17 @@ export function reportNetwork(network: NetworkRecord): ReportedNetwork | undefin
     device: bridge.device,
     internal,
     interContainer: bridge.interContainer,
+    trusted: view.trusted,
     subnets: network.subnets.map(({ subnet }) => {
       const { family } = mustParseSubnet(subnet);
-      return { family, subnet, gatewayMode: bridge.gatewayModes[family], outbound: outbound(family) };
+      const source = view.sources[family];
+      return {
+        family,
+        subnet,
+        gatewayMode: bridge.gatewayModes[family],
+        outbound: outbound(family),
+        ...(source === undefined ? {} : { source }),
+      };
     }),
   };
 }

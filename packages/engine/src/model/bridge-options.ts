@@ -1,6 +1,6 @@
 /** The bridge driver's options, by the names under which Docker's users know them. Pure. */
-import { formatAddress, parseAddress } from '../base/address.ts';
-import { invalid, notImplemented } from '../base/errors.ts';
+import { type Family, formatAddress, type IpAddress, parseAddress } from '../base/address.ts';
+import { invalid } from '../base/errors.ts';
 import type { NetworkId } from '../base/ids.ts';
 import { type BridgeSettings, type GatewayMode, isInterfaceName } from './network.ts';
 
@@ -14,14 +14,10 @@ export const bridgeOptionKeys = {
   inhibitIpv4: 'com.docker.network.bridge.inhibit_ipv4',
   mtu: 'com.docker.network.driver.mtu',
   interfacePrefix: 'com.docker.network.container_iface_prefix',
+  sourceIpv4: 'com.docker.network.host_ipv4',
+  sourceIpv6: 'com.docker.network.host_ipv6',
+  trustedInterfaces: 'com.docker.network.bridge.trusted_host_interfaces',
 } as const;
-
-/** Options that would have an effect at Docker and have none here: a network without it would not be what was asked for. */
-const unsupportedKeys = [
-  'com.docker.network.bridge.trusted_host_interfaces',
-  'com.docker.network.host_ipv4',
-  'com.docker.network.host_ipv6',
-];
 
 const gatewayModes: readonly string[] = [
   'nat',
@@ -43,7 +39,7 @@ export type DriverOptions = Readonly<Record<string, string>>;
 /**
  * What the options mean; unknown ones mean nothing.
  * @param id gives the bridge device its name when no option does
- * @throws invalid for a bad value, in Docker's words; notImplemented for an option that would have no effect
+ * @throws invalid for a bad value, in Docker's words
  */
 export function parseBridgeOptions(
   options: DriverOptions,
@@ -52,7 +48,9 @@ export function parseBridgeOptions(
 ): BridgeSettings {
   const keys = bridgeOptionKeys;
   const device = readName(options, keys.device, 15);
-  const hostBinding = readIpv4(options, keys.hostBindingIpv4);
+  const hostBinding = readAddress(options, keys.hostBindingIpv4, 'ipv4');
+  const sources = readSources(options);
+  const trusted = readInterfaces(options, keys.trustedInterfaces);
   const mtuBytes = readInteger(options, keys.mtu);
   const settings: BridgeSettings = {
     device: device ?? `br-${id.slice(0, 12)}`,
@@ -66,17 +64,10 @@ export function parseBridgeOptions(
     },
     ...(hostBinding ? { hostBindingIpv4: hostBinding } : {}),
     ...(mtuBytes ? { mtuBytes } : {}),
+    ...(Object.keys(sources).length > 0 ? { sourceAddresses: sources } : {}),
+    ...(trusted.length > 0 ? { trustedInterfaces: trusted } : {}),
   };
   if (mtuBytes) checkMtu(mtuBytes, enableIpv6);
-  for (const key of unsupportedKeys) {
-    if (options[key]) {
-      throw notImplemented(
-        'unsupported-network-option',
-        `the network option ${key} (${options[key]}) is not supported by this version of Seaway`,
-        { key, value: options[key] },
-      );
-    }
-  }
   return settings;
 }
 
@@ -113,12 +104,49 @@ function readInteger(options: DriverOptions, key: string): number | undefined {
   return value;
 }
 
-function readIpv4(options: DriverOptions, key: string): string | undefined {
+function readAddress(options: DriverOptions, key: string, family: Family): string | undefined {
   const text = options[key];
   if (text === undefined) return undefined;
   const address = parseAddress(text);
-  if (address?.family !== 'ipv4') throw badValue(key, text, 'nil ip');
+  if (address?.family !== family) throw badValue(key, text, 'nil ip');
   return formatAddress(address);
+}
+
+function readSources(options: DriverOptions): Partial<Record<Family, string>> {
+  const keys = { ipv4: bridgeOptionKeys.sourceIpv4, ipv6: bridgeOptionKeys.sourceIpv6 };
+  const sources: Partial<Record<Family, string>> = {};
+  for (const family of ['ipv4', 'ipv6'] as const) {
+    const source = readAddress(options, keys[family], family);
+    if (source === undefined) continue;
+    if (!canBeSource(parseAddress(source)!)) {
+      throw badValue(keys[family], source, 'no packet on a wire can come from there');
+    }
+    sources[family] = source;
+  }
+  return sources;
+}
+
+/** Not "this host", the host's own loopback, a group of hosts, or all of them (RFC 1122 section 3.2.1.3, RFC 4291 section 2.4). */
+function canBeSource({ family, value }: IpAddress): boolean {
+  if (family === 'ipv6') return value > 1n && value >> 120n !== 0xffn;
+  const first = value >> 24n;
+  return first !== 0n && first !== 127n && first < 224n;
+}
+
+/** Separated by colons; empty ones are passed over, as Docker does. */
+function readInterfaces(options: DriverOptions, key: string): readonly string[] {
+  const names = (options[key] ?? '').split(':').filter((name) => name !== '');
+  for (const name of names) {
+    // The asterisk, the quote and the backslash mean something else to nf_tables' own language.
+    if (!isInterfaceName(name) || /[*"\\]/.test(name)) {
+      throw badValue(
+        key,
+        options[key]!,
+        `${JSON.stringify(name)}: it should be 1 to 15 characters without '/', '*', '"', '\\' or spaces`,
+      );
+    }
+  }
+  return [...new Set(names)];
 }
 
 function readGatewayMode(options: DriverOptions, key: string): GatewayMode {

@@ -48,6 +48,10 @@ export interface BridgeSettings {
   readonly inhibitIpv4: boolean;
   /** Host address for published ports whose binding names none, 0.0.0.0 for every one. @default what the daemon says */
   readonly hostBindingIpv4?: string;
+  /** Under which address traffic leaves, in place of the one that the host would choose; it need not be the host's. */
+  readonly sourceAddresses?: Readonly<Partial<Record<Family, string>>>;
+  /** Interfaces of the host, there or not, from which published ports are reached at the container's own address. */
+  readonly trustedInterfaces?: readonly string[];
 }
 
 export interface NetworkRecord {

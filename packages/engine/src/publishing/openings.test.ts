@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { PortProtocol } from '../model/ports.ts';
 import { attachment } from './fixtures.ts';
-import { type AddressedPort, openings, relayedPorts, routedPorts, withHostPorts } from './targets.ts';
+import {
+  type AddressedPort,
+  openings,
+  relayedPorts,
+  routedPorts,
+  trustedOpenings,
+  withHostPorts,
+} from './targets.ts';
 
 const every = ['0.0.0.0', '::'];
 const port = (number: number, addresses: readonly string[]): AddressedPort => ({
@@ -68,6 +75,42 @@ describe('ports on routed networks', () => {
   it('stay closed on internal networks', () => {
     const inner = attachment({ name: 'inner', ...addresses, internal: true, ...modes('routed', 'routed') });
     assert.deepEqual(opened([port(80, every)], inner), []);
+  });
+});
+
+describe('ports for the interfaces that a network trusts', () => {
+  const trusting = (name: string, ipv4: 'nat' | 'routed' = 'nat', internal = false) =>
+    attachment({
+      name,
+      ...addresses,
+      internal,
+      bridge: { gatewayModes: { ipv4, ipv6: 'nat' }, trustedInterfaces: ['eth1'] },
+    });
+  const opened = (hostAddresses: readonly string[], ...attachments: Parameters<typeof trustedOpenings>[1]) =>
+    trustedOpenings(
+      hostAddresses.map((hostAddress) => ({ protocol: 'udp', port: 53, hostAddress, hostPort: 5353 })),
+      attachments,
+    ).map(({ address, protocol, port }) => `${address} ${protocol} ${port}`);
+
+  it('are those that are published, in the families that they are published in', () => {
+    assert.deepEqual(opened(every, trusting('a')), ['172.18.0.2 udp 53', 'fd00::2 udp 53']);
+    assert.deepEqual(opened(['192.0.2.1'], trusting('a')), ['172.18.0.2 udp 53']);
+    assert.deepEqual(opened([], trusting('a')), []);
+  });
+
+  it('are also those that are published for the host alone', () => {
+    assert.deepEqual(opened(['127.0.0.1', '::1'], trusting('a')), ['172.18.0.2 udp 53', 'fd00::2 udp 53']);
+  });
+
+  it('are opened once, however often they were bound', () => {
+    assert.deepEqual(opened(['0.0.0.0', '127.0.0.1'], trusting('a')), ['172.18.0.2 udp 53']);
+  });
+
+  it('are none on networks that trust nobody, on those that are not the way out, and where nothing is translated', () => {
+    assert.deepEqual(opened(every, translated), []);
+    assert.deepEqual(opened(every, translated, trusting('z')), []);
+    assert.deepEqual(opened(every, trusting('a', 'routed')), ['fd00::2 udp 53']);
+    assert.deepEqual(opened(every, trusting('a', 'nat', true)), []);
   });
 });
 

@@ -39,6 +39,7 @@ import {
   relayedPorts,
   routedPorts,
   servedPorts,
+  trustedOpenings,
   udpChange,
   withHostPorts,
 } from './targets.ts';
@@ -123,10 +124,11 @@ export class Publishing {
   /** What leads to containers, for people to look at. */
   report(): ReportedPort[] {
     const { store, endpoints } = this.#parts;
-    return [...store.containers.all()].flatMap(({ id, name, publishedPorts = [] }) => {
+    return [...store.containers.all()].flatMap((record) => {
+      const { id, name, publishedPorts = [] } = record;
       const attachments = endpoints.attachments(id);
       const container = { containerId: id, containerName: name };
-      const opened = this.#passages(id, attachments).openings;
+      const opened = openings(this.#wanted(record, attachments), attachments);
       return [
         ...servedPorts(publishedPorts, publishTarget(attachments) ?? {}),
         ...opened.map(({ protocol, address, port }) => ({
@@ -146,7 +148,10 @@ export class Publishing {
     const { publishedPorts: published = [] } = container;
     return {
       ports: target ? [...firewallPorts(published, target), ...relayedPorts(published, target)] : [],
-      openings: openings(this.#wanted(container, attachments), attachments),
+      openings: [
+        ...openings(this.#wanted(container, attachments), attachments),
+        ...trustedOpenings(published, attachments),
+      ],
     };
   }
 

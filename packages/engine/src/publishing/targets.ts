@@ -111,7 +111,31 @@ export function openings(
       }),
     ),
   );
-  return [...new Map(opened.map((opening) => [JSON.stringify(opening), opening])).values()];
+  return withoutDoubles(opened);
+}
+
+/**
+ * What publishing opens to the interfaces that a network trusts, where its ports are translated: the container's own
+ * ports behind those of the host, also behind those of its loopback addresses.
+ */
+export function trustedOpenings(
+  published: readonly PublishedPort[],
+  attachments: readonly Attachment[],
+): FirewallOpening[] {
+  const target = publishTarget(attachments) ?? {};
+  const trusting = chooseGateways(attachments).flatMap(({ family, endpoint }) =>
+    networkOf(endpoint.id, attachments)?.bridge?.trustedInterfaces?.length ? [family] : [],
+  );
+  const opened = published.flatMap(({ protocol, hostAddress, port }): FirewallOpening[] => {
+    const family = familyOf(hostAddress);
+    const address = target[family];
+    return address && trusting.includes(family) ? [{ address, protocol, port }] : [];
+  });
+  return withoutDoubles(opened);
+}
+
+function withoutDoubles(openings: readonly FirewallOpening[]): FirewallOpening[] {
+  return [...new Map(openings.map((opening) => [JSON.stringify(opening), opening])).values()];
 }
 
 /**
