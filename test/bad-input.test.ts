@@ -397,7 +397,9 @@ test(
     await small.run('mount -t tmpfs -o size=32m tmpfs /run/lab/small');
     await small.startDaemon({ dataRoot: '/run/lab/small' });
     await small.importBusybox();
+    const empty = await takeInventory(small, small.engine);
     await small.docker(`run --rm ${image} true`);
+    await expectSameInventory(small, empty, small.engine);
     const before = await takeInventory(small, small.engine);
     await small.run(['sh', '-c', 'cat /dev/zero > /run/lab/small/filler || :']);
     const result = await small.docker(`run --rm ${image} true`, { allowFailure: true });

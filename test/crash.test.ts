@@ -221,8 +221,10 @@ test('a daemon with another --bridge takes the old one away, unless a container 
   await removeContainers(lab, 'stays');
   await lab.engine.stop();
   await lab.startDaemon({ args: ['--bridge=br-other', '--bip=10.99.0.1/24'] });
-  const links = (await lab.run('ip -br link')).stdout;
-  assert.match(links, /^br-other /m);
-  assert.doesNotMatch(links, /^docker0 /m);
+  await eventually(async () => {
+    const links = (await lab.run('ip -br link')).stdout;
+    assert.match(links, /^br-other /m);
+    assert.doesNotMatch(links, /^docker0 /m, 'deleted behind the answer');
+  });
   assert.match(await lab.dockerOutput(`run --rm ${image} ip -br -4 address show eth0`), /10\.99\.0\.2\/24/);
 });

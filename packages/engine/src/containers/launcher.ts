@@ -25,6 +25,7 @@ import { buildOciSpec } from '../runtime/spec/oci-spec.ts';
 import type { ContainerMounts, RuntimeMounts } from '../volumes/container-mounts.ts';
 import type { Links } from './links.ts';
 import { logLimits } from './log-limits.ts';
+import { makeRoom } from './log-rotation.ts';
 import type { Networking, Placement } from './networking.ts';
 import type { ContainerRegistry } from './registry.ts';
 import { makeFolder, RootFilesystems } from './root-filesystems.ts';
@@ -113,14 +114,14 @@ export class Launcher {
     undo.add('delete processes', () => runtime.delete(id));
     await runtime.forgetExit(id);
     await rm(join(folder, 'oom'), { force: true });
-    const { maxSizeBytes } = logLimits(container.host.logging);
+    const logMaxBytes = await makeRoom(this.logPath(id), logLimits(container.host.logging));
     const pid = await runtime.create(
       id,
       {
         bundle: folder,
         name: container.name,
         ...(container.host.logging?.driver === 'none' ? {} : { logPath: this.logPath(id) }),
-        ...(maxSizeBytes === undefined ? {} : { logMaxBytes: maxSizeBytes }),
+        ...(logMaxBytes === undefined ? {} : { logMaxBytes }),
         terminal: container.config.tty,
         stdin: container.config.openStdin,
         // A terminal is not closed by a client that leaves it: the next one types on.

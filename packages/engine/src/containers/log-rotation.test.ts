@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { rotate } from './log-rotation.ts';
+import { makeRoom, rotate } from './log-rotation.ts';
 
 test('what is replaced is kept, as often as there may be files', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'rotation-test-'));
@@ -39,6 +39,31 @@ test('what is replaced is kept, as often as there may be files', async () => {
       ['log: six', 'log.1: four', 'log.2: two'],
       'five came and went unseen',
     );
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('another life of the container counts what is there, and leaves a log behind that is half full', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'rotation-test-'));
+  const path = join(folder, 'log');
+  const names = async () => (await readdir(folder)).sort();
+  const limits = { maxSizeBytes: 100, maxFiles: 3 };
+  try {
+    assert.equal(await makeRoom(path, { maxFiles: 1 }), undefined);
+    assert.equal(await makeRoom(path, limits), 100);
+    await writeFile(path, '.'.repeat(50));
+    assert.equal(await makeRoom(path, limits), 50);
+    assert.deepEqual(await names(), ['log']);
+    for (const expected of [['log.1'], ['log.1', 'log.2'], ['log.1', 'log.2']]) {
+      await writeFile(path, '.'.repeat(51));
+      await rotate(path, 3);
+      assert.equal(await makeRoom(path, limits), 100);
+      assert.deepEqual(await names(), expected);
+    }
+    await writeFile(path, '.'.repeat(51));
+    assert.equal(await makeRoom(path, { ...limits, maxFiles: 1 }), 100);
+    assert.deepEqual(await names(), ['log.1', 'log.2']);
   } finally {
     await rm(folder, { recursive: true });
   }

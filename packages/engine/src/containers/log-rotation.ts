@@ -10,7 +10,7 @@ import type { ContainerId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { Events } from '../events.ts';
 import { type ContainerRecord, isRunning } from '../model/container.ts';
-import { logLimits } from './log-limits.ts';
+import { type LogLimits, logLimits } from './log-limits.ts';
 
 export interface LogRotationParts {
   readonly find: (id: ContainerId) => ContainerRecord | undefined;
@@ -104,13 +104,34 @@ export async function rotate(path: string, maxFiles: number): Promise<void> {
   const held = heldPath(path);
   const [current, before] = await Promise.all([stat(path), statIfExists(held)]);
   if (before?.ino === current.ino) return;
-  if (before) {
-    for (let number = maxFiles - 1; number > 1; number -= 1) {
-      await rename(`${path}.${number - 1}`, `${path}.${number}`).catch(ignoreMissing);
-    }
-    await rename(held, `${path}.1`);
-  }
+  if (before) await becomeOlder(held, path, maxFiles);
   await link(path, held);
+}
+
+/**
+ * Prepares the log for another life of its container: conmon counts only what it writes itself. A log that is more than
+ * half full makes way for a new one.
+ * @returns how many bytes may be written before the log is replaced; undefined for any number
+ */
+export async function makeRoom(
+  path: string,
+  { maxSizeBytes, maxFiles }: LogLimits,
+): Promise<number | undefined> {
+  if (maxSizeBytes === undefined) return undefined;
+  const size = (await statIfExists(path))?.size ?? 0;
+  if (size <= maxSizeBytes / 2) return maxSizeBytes - size;
+  await rm(heldPath(path), { force: true });
+  if (maxFiles === 1) await rm(path);
+  else await becomeOlder(path, path, maxFiles);
+  return maxSizeBytes;
+}
+
+/** Moves a file to PATH.1, after what was there went on to PATH.2 and so on. */
+async function becomeOlder(file: string, path: string, maxFiles: number): Promise<void> {
+  for (let number = maxFiles - 1; number > 1; number -= 1) {
+    await rename(`${path}.${number - 1}`, `${path}.${number}`).catch(ignoreMissing);
+  }
+  await rename(file, `${path}.1`);
 }
 
 async function statIfExists(path: string) {
