@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { NetworkId } from '../base/ids.ts';
 import { bridgeOptionKeys as keys, parseBoolean, parseBridgeOptions } from './bridge-options.ts';
-import type { BridgeSettings } from './network.ts';
+import { type BridgeSettings, firewallInterfaceNames } from './network.ts';
 
 const id = 'abcdef0123456789'.repeat(4) as NetworkId;
 const parse = (options: Record<string, string>, enableIpv6 = false) =>
@@ -72,6 +72,11 @@ describe("the bridge driver's options", () => {
     ...['x'.repeat(16), 'a b', 'a/b', 'a:b', '..', 'br%d', 'all', 'default'].map(
       (name): [string, string, string] => [keys.device, name, badName(15)],
     ),
+    ...['br*', '@home', 'tcp', 'icmpv6', 'redirect'].map((name): [string, string, string] => [
+      keys.device,
+      name,
+      `it should be ${firewallInterfaceNames}`,
+    ]),
     [keys.interfacePrefix, 'x'.repeat(13), badName(12)],
     [keys.interfacePrefix, 'e/', badName(12)],
     ...['', 'x', 'fd00::9', '198.51.100.0/24', '198.51.100.256', '198.51.100.9 '].map(
@@ -92,11 +97,11 @@ describe("the bridge driver's options", () => {
       value,
       'no packet on a wire can come from there',
     ]),
-    ...['x'.repeat(16), 'é'.repeat(8), 'a b', '..', 'eth*', 'e"th', 'e\\th', 'a/b'].map(
+    ...['x'.repeat(16), 'é'.repeat(8), 'a b', '..', 'eth*', 'e"th', 'e\\th', 'a/b', '@eth', 'tcp'].map(
       (name): [string, string, string] => [
         keys.trustedInterfaces,
         `eth0:${name}`,
-        `${JSON.stringify(name)}: it should be 1 to 15 characters without '/', '*', '"', '\\' or spaces`,
+        `${JSON.stringify(name)}: it should be ${firewallInterfaceNames}`,
       ],
     ),
   ];

@@ -2,7 +2,13 @@
 import { type Family, formatAddress, type IpAddress, parseAddress } from '../base/address.ts';
 import { invalid } from '../base/errors.ts';
 import type { NetworkId } from '../base/ids.ts';
-import { type BridgeSettings, type GatewayMode, isInterfaceName } from './network.ts';
+import {
+  type BridgeSettings,
+  firewallInterfaceNames,
+  type GatewayMode,
+  isFirewallInterfaceName,
+  isInterfaceName,
+} from './network.ts';
 
 export const bridgeOptionKeys = {
   device: 'com.docker.network.bridge.name',
@@ -48,6 +54,9 @@ export function parseBridgeOptions(
 ): BridgeSettings {
   const keys = bridgeOptionKeys;
   const device = readName(options, keys.device, 15);
+  if (device !== undefined && !isFirewallInterfaceName(device)) {
+    throw badValue(keys.device, device, `it should be ${firewallInterfaceNames}`);
+  }
   const hostBinding = readAddress(options, keys.hostBindingIpv4, 'ipv4');
   const sources = readSources(options);
   const trusted = readInterfaces(options, keys.trustedInterfaces);
@@ -137,13 +146,8 @@ function canBeSource({ family, value }: IpAddress): boolean {
 function readInterfaces(options: DriverOptions, key: string): readonly string[] {
   const names = (options[key] ?? '').split(':').filter((name) => name !== '');
   for (const name of names) {
-    // The asterisk, the quote and the backslash mean something else to nf_tables' own language.
-    if (!isInterfaceName(name) || /[*"\\]/.test(name)) {
-      throw badValue(
-        key,
-        options[key]!,
-        `${JSON.stringify(name)}: it should be 1 to 15 characters without '/', '*', '"', '\\' or spaces`,
-      );
+    if (!isFirewallInterfaceName(name)) {
+      throw badValue(key, options[key]!, `${JSON.stringify(name)}: it should be ${firewallInterfaceNames}`);
     }
   }
   return [...new Set(names)];

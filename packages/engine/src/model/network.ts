@@ -140,6 +140,33 @@ export function isInterfaceName(name: string): boolean {
   return /^[^\s/:]{1,15}$/.test(name) && Buffer.byteLength(name) <= 15 && name !== '.' && name !== '..';
 }
 
+/** Strings that libnftables 1.0.6 takes for numbers of protocols wherever JSON has them: src/parser_json.c. */
+const protocolWords: ReadonlySet<string> = new Set([
+  'tcp',
+  'udp',
+  'udplite',
+  'esp',
+  'ah',
+  'icmp',
+  'icmpv6',
+  'comp',
+  'dccp',
+  'sctp',
+  'redirect',
+]);
+
+/**
+ * Whether the firewall can know an interface by this name: no asterisk, which stands for anything; no quote, backslash
+ * or `@`, and no protocol's name, which mean something else there.
+ */
+export function isFirewallInterfaceName(name: string): boolean {
+  return isInterfaceName(name) && !/[*"\\@]/.test(name) && !protocolWords.has(name);
+}
+
+/** What {@link isFirewallInterfaceName} allows, for messages. */
+export const firewallInterfaceNames =
+  "1 to 15 characters without '/', ':', '*', '\"', '\\', '@' or spaces, and not the name of a protocol";
+
 /**
  * Name of the veth's host end, unique because it comes from the endpoint's id: `veth` and 7 hex digits.
  * @param attempt moves along the id when the kernel already knows the name

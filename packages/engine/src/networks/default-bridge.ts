@@ -4,7 +4,12 @@ import { invalid } from '../base/errors.ts';
 import { defaultGateway } from '../ipam/address-pool.ts';
 import { claimSubnet, type SubnetPool } from '../ipam/subnet-pools.ts';
 import type { NetworkRecord, SubnetConfig } from '../model/network.ts';
-import { type DefaultBridgeOptions, defaultBridgeSubnet, isInterfaceName } from '../model/network.ts';
+import {
+  type DefaultBridgeOptions,
+  defaultBridgeSubnet,
+  firewallInterfaceNames,
+  isFirewallInterfaceName,
+} from '../model/network.ts';
 
 export interface DefaultBridgeSettings extends DefaultBridgeOptions {
   /** Device of the network `bridge`; `none` leaves that network out. */
@@ -29,10 +34,10 @@ export function planDefaultBridge(
   avoid: readonly Subnet[],
 ): Pick<NetworkRecord, 'subnets' | 'options' | 'bridge'> {
   const { bridge: device, mtuBytes, interContainer, masquerade, defaultBindAddress } = settings;
-  if (!isInterfaceName(device)) {
+  if (!isFirewallInterfaceName(device)) {
     throw invalid(
       'invalid-bridge-name',
-      `--bridge ${device}: an interface's name has 1 to 15 characters without '/', ':' or spaces`,
+      `--bridge ${device}: an interface's name has ${firewallInterfaceNames}`,
     );
   }
   const subnet = defaultBridgeSubnet(settings, () => known ?? automaticSubnet(settings.addressPools, avoid));
