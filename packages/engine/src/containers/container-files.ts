@@ -137,13 +137,10 @@ export class ContainerFiles {
       await this.#parts.mounts.release(container.id, holder);
       await this.#giveBack(container);
     };
-    try {
+    return this.#orGiveBack(giveBack, async () => {
       const mounts = work.kind === 'export' ? [] : await this.#mountsOf(container, holder);
       return this.#start(container, { root, isReadonly, mounts, work }, { reference, path }, giveBack);
-    } catch (error) {
-      await giveBack();
-      throw error;
-    }
+    });
   }
 
   async #compare(reference: string, work: Work): Promise<FilesSession> {
@@ -154,7 +151,23 @@ export class ContainerFiles {
       { source: launcher.rootfs.upper(container.id), target: '/upper', readonly: true },
     ];
     const root = launcher.rootfs.path(container.id);
-    return this.#start(container, { root, isEmpty: true, mounts, work }, { reference });
+    const giveBack = () => this.#giveBack(container);
+    return this.#orGiveBack(giveBack, async () =>
+      this.#start(container, { root, isEmpty: true, mounts, work }, { reference }, giveBack),
+    );
+  }
+
+  /** What was borrowed goes back where no session begins that would do so at its end. */
+  async #orGiveBack(
+    giveBack: () => Promise<void>,
+    begin: () => Promise<FilesSession>,
+  ): Promise<FilesSession> {
+    try {
+      return await begin();
+    } catch (error) {
+      await giveBack();
+      throw error;
+    }
   }
 
   /** The root is mounted from now on, also when the container ends meanwhile. */
@@ -193,7 +206,7 @@ export class ContainerFiles {
     container: ContainerRecord,
     task: Parameters<typeof FilesHelper.start>[0],
     named: { readonly reference: string; readonly path?: string | undefined },
-    giveBack = () => this.#giveBack(container),
+    giveBack: () => Promise<void>,
   ): FilesSession {
     const helper = FilesHelper.start(task);
     this.#helpers.add(helper);

@@ -51,7 +51,7 @@ export class FilesHelper {
     const talk = this.#child.stdio[3] as Socket;
     talk.on('error', () => {});
     talk.end(`${JSON.stringify(task)}\n`);
-    createInterface({ input: talk }).on('line', (line) => this.#hear(JSON.parse(line) as Answer));
+    createInterface({ input: talk }).on('line', (line) => this.#hear(line));
     // All it said has been heard by then.
     this.#child.on('close', (code, signal) => {
       const status = signal ?? `code ${code}`;
@@ -63,7 +63,10 @@ export class FilesHelper {
     return new FilesHelper(task);
   }
 
-  #hear(answer: Answer): void {
+  #hear(line: string): void {
+    const answer = parseAnswer(line);
+    // One that was killed in the middle of a line: how it ended will be told.
+    if (!answer) return;
     if (answer.kind === 'begun') this.#begun.resolve(answer.stat);
     else if (answer.kind === 'done') this.#done.resolve(answer.changes ?? []);
     else this.#fail(new HelperFailure(answer.failure));
@@ -106,6 +109,14 @@ export class FilesHelper {
     const gone = new Promise((resolve) => this.#child.once('exit', resolve));
     this.#child.kill('SIGKILL');
     await gone;
+  }
+}
+
+function parseAnswer(line: string): Answer | undefined {
+  try {
+    return JSON.parse(line) as Answer;
+  } catch {
+    return undefined;
   }
 }
 
