@@ -1,5 +1,5 @@
 /**
- * Stand-ins for runc and conmon that do what the real ones do until they are told to fail. The engine under test
+ * Stand-ins for runc, conmon and cp that do what the real ones do until they are told to fail. The engine under test
  * gets them by `--default-runtime` and by its PATH, and knows nothing of them.
  */
 import assert from 'node:assert/strict';
@@ -27,16 +27,16 @@ export type Fault =
   /** The container is made without the pipe it is started through, and `runc start` fails. */
   | 'create loses the pipe';
 
-type Verb = 'conmon' | 'create' | 'start' | 'delete';
+type Verb = 'conmon' | 'create' | 'start' | 'delete' | 'cp';
 
 const script = `#!/bin/sh
 folder=\${0%/*}
 real=/usr/bin/\${0##*/}
 [ -x "$real" ] || real=/usr/sbin/\${0##*/}
-verb=conmon
+verb=\${0##*/}
 pid_file=
 root=
-[ "\${0##*/}" = conmon ] || for word; do
+[ "\${0##*/}" != runc ] || for word; do
   case $word in
     create | start | delete) verb=$word ;;
     --root=*) root=\${word#--root=} ;;
@@ -68,7 +68,7 @@ export class FaultyPrograms {
   constructor(lab: Lab) {
     this.#folder = join(lab.directory, 'programs');
     mkdirSync(this.#folder);
-    for (const name of ['runc', 'conmon']) {
+    for (const name of ['runc', 'conmon', 'cp']) {
       writeFileSync(join(this.#folder, name), script);
       chmodSync(join(this.#folder, name), 0o755);
     }

@@ -113,7 +113,7 @@ export class Containers {
    * @throws notFound for an unknown image, conflict for a taken name, invalid for what cannot be
    */
   async create(request: CreateRequest): Promise<ContainerRecord> {
-    const { registry, images, launcher, mounts, events } = this.#parts;
+    const { registry, images, lifecycle, launcher, mounts, events } = this.#parts;
     await mounts.checkSources(request.host);
     const planned = planContainer(request, images.resolve(request.config.image));
     const id = newId<ContainerId>();
@@ -133,15 +133,18 @@ export class Containers {
         ...(volumes.length > 0 ? { isUnfilled: true } : {}),
       });
       this.#parts.reservations.update(container);
-      await mkdir(launcher.folder(id), { recursive: true, mode: 0o710 });
-      await mounts.prepare(container, volumes);
-      emitContainerEvent(events, 'create', container);
+      // It can be found by now, and is not to be started or removed before it is whole.
+      await lifecycle.exclusively(id, async () => {
+        await mkdir(launcher.folder(id), { recursive: true, mode: 0o710 });
+        await mounts.prepare(container, volumes);
+        emitContainerEvent(events, 'create', container);
+      });
       return container;
     } catch (error) {
       if (registry.find(id))
         await mounts.removeOwn(registry.update(id, { removing: true, removingVolumes: true }));
       registry.delete(id);
-      registry.releaseName(name);
+      registry.releaseName(name, id);
       await launcher.deleteFolder(id).catch(() => undefined);
       throw error instanceof EngineError
         ? error

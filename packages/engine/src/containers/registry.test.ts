@@ -74,6 +74,15 @@ describe('names', () => {
     assert.equal(add('web').name, 'web');
   });
 
+  it('that are given up late stay with whoever has them by then', () => {
+    const before = add('web');
+    registry.delete(before.id);
+    const now = add('web');
+    registry.releaseName('web', before.id);
+    assert.equal(registry.resolve('web'), now);
+    assert.throws(() => add('web'), { kind: 'conflict' });
+  });
+
   it('move with a rename, or stay when the new one is taken or bad', () => {
     const web = add('web');
     const db = add('db');

@@ -106,8 +106,9 @@ export class ContainerRegistry {
     return name;
   }
 
-  releaseName(name: string): void {
-    this.#idsByName.delete(name);
+  /** Gives up a name that the container has; one that is another's by now stays with that. */
+  releaseName(name: string, id: ContainerId): void {
+    if (this.#idsByName.get(name) === id) this.#idsByName.delete(name);
   }
 
   /** Commits a record; its name was claimed before. */
@@ -130,10 +131,10 @@ export class ContainerRegistry {
     this.claimName(name, id);
     try {
       const renamed = this.#table.put({ ...container, name });
-      this.releaseName(container.name);
+      this.releaseName(container.name, id);
       return renamed;
     } catch (error) {
-      this.releaseName(name);
+      this.releaseName(name, id);
       throw internal('rename-failed', `cannot rename ${container.name}`, { id }, error);
     }
   }
@@ -142,6 +143,6 @@ export class ContainerRegistry {
     const container = this.#table.get(id);
     if (!container) return;
     this.#table.delete(id);
-    this.releaseName(container.name);
+    this.releaseName(container.name, id);
   }
 }
