@@ -132,6 +132,30 @@ describe('one container, many clients', () => {
     assert.equal((await lab.api('GET', `/v1.41/containers/${id}/json`)).status, 404);
   });
 
+  test('it is removed while it is made', aboutOurs, async () => {
+    programs.inject('cp waits');
+    const creating = post('create?name=half', { Image: image, Cmd: ['true'], Volumes: { '/etc': {} } });
+    await programs.reached();
+    const removing = remove('half');
+    await sleep(50);
+    programs.clear();
+    const created = await creating;
+    assert.equal(created.status, 201, created.text);
+    assert.equal((await removing).status, 204);
+    await lab.api('POST', '/v1.41/volumes/prune');
+  });
+
+  test('it is restarted twice at once, and the second time is no end of one that removes itself', async () => {
+    const id = await run('twice', ['sleep', '600'], { ...quickStop, HostConfig: { AutoRemove: true } });
+    const answers = await Promise.all([1, 2, 3].map(() => post('twice/restart?t=0')));
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [204, 204, 204],
+    );
+    assert.equal((await inspect(lab, id)).State.Running, true);
+    assert.equal((await remove(id)).status, 204);
+  });
+
   test('it is removed by force while it starts', aboutOurs, async () => {
     const id = await create('sudden', ['sleep', '600']);
     programs.inject('create waits');

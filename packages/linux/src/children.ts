@@ -70,6 +70,8 @@ export function spawnChild({ path, args, env, cwd = '/', descriptors }: SpawnOpt
   const moved = descriptors.map((fd) => (fd < descriptors.length ? libc.dup(fd, descriptors.length) : fd));
   try {
     const pid = libc.posixSpawn({ path, args, env: variables, cwd, descriptors: moved });
+    // How an earlier process of this number ended says nothing about this one.
+    cleared.delete(pid);
     return { pid, ended: awaitChild(pid) };
   } finally {
     moved.forEach((fd, index) => {

@@ -4,6 +4,7 @@
  */
 import { conflict, EngineError, notModified } from '../base/errors.ts';
 import type { ContainerId } from '../base/ids.ts';
+import { KeyedLock } from '../base/keyed-lock.ts';
 import type { Events } from '../events.ts';
 import { type ContainerRecord, isActive, isRunning } from '../model/container.ts';
 import { emitContainerEvent } from './container-events.ts';
@@ -33,6 +34,8 @@ const KILLED_LOOK_MS = 250;
 
 export class Stopping {
   readonly #parts: StoppingParts;
+  /** Of two restarts of one container the second would take the first's new life for the old one. */
+  readonly #restarts = new KeyedLock();
 
   constructor(parts: StoppingParts) {
     this.#parts = parts;
@@ -76,12 +79,13 @@ export class Stopping {
   async restart(reference: string, options: StopOptions = {}): Promise<void> {
     const { registry, lifecycle, events } = this.#parts;
     const { id } = registry.resolve(reference);
-    await lifecycle.holding(id, async () => {
-      await this.#stop(id, options, () => {}).catch((error) => {
-        if (!(error instanceof EngineError && error.kind === 'notModified')) throw error;
-      });
-      await lifecycle.start(id);
-    });
+    await this.#restarts.run(id, () =>
+      lifecycle.holding(id, async () => {
+        await this.#stop(id, options, () => {}).catch(ignoreNotModified);
+        // Somebody else may have been quicker.
+        await lifecycle.start(id).catch(ignoreNotModified);
+      }),
+    );
     emitContainerEvent(events, 'restart', registry.get(id));
   }
 
@@ -100,8 +104,9 @@ export class Stopping {
       registry.update(id, { stoppedByUser: true });
       if (await lifecycle.giveUpRestart(id)) return;
     }
-    const exited = lifecycle.waiters.wait(id, 'exit');
-    if (!(await this.#signal(id, signal, { thaws: isEnd })) || signal !== SIGKILL) return;
+    // Whoever is only told something may run for years: nobody waits for its end then.
+    const exited = signal === SIGKILL ? lifecycle.waiters.wait(id, 'exit') : undefined;
+    if (!(await this.#signal(id, signal, { thaws: isEnd })) || !exited) return;
     await this.#sawEnd(id, exited);
     await lifecycle.settled(id);
   }
@@ -129,6 +134,10 @@ export class Stopping {
     }
     return false;
   }
+}
+
+function ignoreNotModified(error: unknown): void {
+  if (!(error instanceof EngineError && error.kind === 'notModified')) throw error;
 }
 
 async function settledWithin(promise: Promise<unknown>, timeoutMs: number): Promise<boolean> {
