@@ -169,6 +169,7 @@ export class Engine implements AsyncDisposable {
         publishedPorts: () => publishing.firewallPorts(),
         openings: () => publishing.openings(),
         bridgeRemade: (network) => publishing.prepareBridge(network),
+        created: () => void keeper.prepare(),
       },
       options.network,
     );
@@ -273,9 +274,6 @@ export class Engine implements AsyncDisposable {
     await links.restore();
     await sandboxes.sweep();
     await keeper.restore();
-    const unsubscribe = events.subscribe(({ type, action }) => {
-      if (type === 'network' && action === 'create') void keeper.prepare();
-    });
     void keeper.prepare();
     await networks.removeUnclaimedLinks();
     undo.keep();
@@ -294,7 +292,6 @@ export class Engine implements AsyncDisposable {
       await rotation.close();
       await files.close();
       await lifecycle.close();
-      unsubscribe();
       await keeper.close();
       await networks.close();
       await closeAttachments();

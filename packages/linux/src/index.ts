@@ -73,6 +73,7 @@ export {
   type NewLink,
   newLink,
   setLink,
+  setLinkGroup,
   type VethPeer,
   type VxlanOptions,
 } from './netlink/route/link.ts';

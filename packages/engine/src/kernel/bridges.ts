@@ -7,7 +7,6 @@ import {
   isNamespace,
   type Link,
   newAddress,
-  newLink,
   newNeighbour,
   newRoute,
   openNamespace,
@@ -17,6 +16,7 @@ import {
   writeSysctl,
 } from '@seaway/linux';
 import { removeLink } from './links.ts';
+import { createMarked, released } from './marked-links.ts';
 import { route } from './sockets.ts';
 
 /** An address of an interface with the block it lies in. */
@@ -59,13 +59,8 @@ export function ensureBridge(request: BridgeRequest): BridgeOutcome {
   return { kind: 'ready', index: bridge.index, created: !existing };
 }
 
-function createBridge({ name, mark, mtuBytes, macAddress, ipv6 }: BridgeRequest): Link {
-  route().execute([
-    newLink({ name, kind: 'bridge', address: macAddress, ...mtuOf(mtuBytes) }),
-    setLink({ name }, { alias: mark }),
-  ]);
-  setIpv6(name, ipv6);
-  return route().link({ name })!;
+function createBridge({ name, mark, mtuBytes, macAddress }: BridgeRequest): Link {
+  return createMarked({ name, kind: 'bridge', address: macAddress, ...mtuOf(mtuBytes) }, mark);
 }
 
 function mtuOf(bytes: number | undefined): { readonly mtu?: number } {
@@ -82,12 +77,12 @@ function setIpv6(name: string, isOn: boolean, more: Readonly<Record<string, stri
 function configureBridge(bridge: Link, isNew: boolean, { addresses, ipv6, name }: BridgeRequest): void {
   const { index } = bridge;
   // Routers do not listen to other routers; and it is our own address that nobody else can have.
-  if (ipv6) setIpv6(name, true, { accept_ra: '0', accept_dad: '0' });
+  if (isNew || ipv6) setIpv6(name, ipv6, { accept_ra: '0', accept_dad: '0' });
   const stale = isNew ? [] : staleAddresses(index, addresses);
   route().execute([
     ...stale.map(({ address, prefixLength }) => deleteAddress({ index, address, prefixLength })),
     ...addresses.map((address) => newAddress({ index, ...address, noDad: true, replace: true })),
-    setLink({ index }, { up: true }),
+    setLink({ index }, { up: true, ...(isNew ? released : {}) }),
   ]);
 }
 
@@ -157,8 +152,8 @@ export function attachToBridge(request: AttachRequest): BridgeOutcome {
   const { mtuBytes } = request.bridge;
   using namespace = openNamespace(request.namespace);
   using inside = RouteSocket.open({ namespace });
-  route().execute([
-    newLink({
+  const host = createMarked(
+    {
       name: request.hostInterface,
       kind: 'veth',
       ...mtuOf(mtuBytes),
@@ -170,13 +165,13 @@ export function attachToBridge(request: AttachRequest): BridgeOutcome {
         address: request.macAddress,
         ...mtuOf(mtuBytes),
       },
-    }),
-    // In the same step: a link that a crash leaves without its mark would never be known again.
-    setLink({ name: request.hostInterface }, { alias: request.mark, ipv6AddressGeneration: 'none' }),
-  ]);
+    },
+    request.mark,
+    { ipv6AddressGeneration: 'none' },
+  );
   try {
-    const host = route().link({ name: request.hostInterface })!;
     route().execute([
+      setLink({ index: host.index }, released),
       // The predecessor at this address may have left an entry for the same MAC on its own, dying port: packets
       // would go there until the newcomer first speaks. So the bridge learns of the new port from us.
       newNeighbour({
@@ -198,15 +193,16 @@ export function attachToBridge(request: AttachRequest): BridgeOutcome {
 }
 
 /**
- * Whether a veth pair is as {@link attachToBridge} leaves it; one that is not is deleted. What somebody inside has done
- * to the interface since, such as another name or address, does not count.
+ * Whether a veth pair is as {@link attachToBridge} leaves it; one of ours that is not is deleted. What somebody inside
+ * has done to the interface since, such as another name or address, does not count.
  */
 export function isAttached({
   namespace,
   hostInterface,
   mark,
 }: Pick<AttachRequest, 'namespace' | 'hostInterface' | 'mark'>): boolean {
-  const isWhole = route().link({ name: hostInterface })?.alias === mark && !isBare(namespace, hostInterface);
+  if (route().link({ name: hostInterface })?.alias !== mark) return false;
+  const isWhole = !isBare(namespace, hostInterface);
   if (!isWhole) removeLink(hostInterface);
   return isWhole;
 }

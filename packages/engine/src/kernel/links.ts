@@ -1,6 +1,6 @@
 /** Links and routes of the host's namespace, whatever they belong to. */
 import { randomInt } from 'node:crypto';
-import { deleteLink, deleteLinkGroup, isErrno, type Route, setLink } from '@seaway/linux';
+import { deleteLink, deleteLinkGroup, isErrno, type Route, RT_TABLE_MAIN, setLink } from '@seaway/linux';
 import { route } from './sockets.ts';
 
 /** Deletes a link of the host's namespace by name. Sleeps for tens of milliseconds in the kernel. */
@@ -37,8 +37,13 @@ export function removeLinks({ names, markPrefix }: LinkRemoval): void {
     // One of them went by itself in between.
     if (!isErrno(error, 'ENODEV')) throw error;
   }
+  removeGroup(doomedGroup);
+}
+
+/** Deletes all links of a group at once. That there is none is fine. */
+export function removeGroup(group: number): void {
   try {
-    route().execute([deleteLinkGroup(doomedGroup)]);
+    route().execute([deleteLinkGroup(group)]);
   } catch (error) {
     if (!isErrno(error, 'ENODEV')) throw error;
   }
@@ -51,12 +56,9 @@ export function markedLinks(prefix: string): { readonly name: string; readonly m
     .flatMap(({ name, alias }) => (alias?.startsWith(prefix) ? [{ name, mark: alias }] : []));
 }
 
-/** linux/rtnetlink.h: RT_TABLE_MAIN. */
-const MAIN_TABLE = 254;
-
 /** The routes of the host's main table. */
 export function mainRoutes(): Route[] {
-  return route().routes({ table: MAIN_TABLE });
+  return route().routes({ table: RT_TABLE_MAIN });
 }
 
 /** Names of those of the links that exist and are up, by their indices. */

@@ -59,23 +59,24 @@ export interface ReleaseOptions {
 export class Endpoints {
   readonly #parts: EndpointsParts;
   readonly #byContainer: (id: ContainerId) => EndpointRecord[];
+  readonly #byNetwork: (id: NetworkId) => EndpointRecord[];
+  readonly #byHostInterface: (name: string) => EndpointRecord[];
 
   constructor(parts: EndpointsParts) {
     this.#parts = parts;
-    this.#byContainer = parts.store.endpoints.groupBy(({ containerId }) => containerId);
+    const { endpoints } = parts.store;
+    this.#byContainer = endpoints.groupBy(({ containerId }) => containerId);
+    this.#byNetwork = endpoints.groupBy(({ networkId }) => networkId);
+    this.#byHostInterface = endpoints.groupBy(({ hostInterface }) => hostInterface);
   }
 
   /** Those of a network. */
   of(id: NetworkId): EndpointRecord[] {
-    return this.#all().filter((endpoint) => endpoint.networkId === id);
+    return this.#byNetwork(id);
   }
 
   ofContainer(id: ContainerId): EndpointRecord[] {
     return this.#byContainer(id);
-  }
-
-  #all(): EndpointRecord[] {
-    return [...this.#parts.store.endpoints.all()];
   }
 
   /** A container's networks with its endpoints there. */
@@ -149,9 +150,8 @@ export class Endpoints {
 
   /** Seven hex digits collide once in 268 million, which is rare and not never. */
   #freeHostInterface(id: EndpointId): string {
-    const taken = new Set(this.#all().map((endpoint) => endpoint.hostInterface));
     let attempt = 0;
-    while (taken.has(hostInterfaceName(id, attempt))) attempt++;
+    while (this.#byHostInterface(hostInterfaceName(id, attempt)).length > 0) attempt++;
     return hostInterfaceName(id, attempt);
   }
 
@@ -211,7 +211,8 @@ export class Endpoints {
 
   /** Whether there are endpoints on networks whose containers may not talk to each other. */
   #someAreSilent(): boolean {
-    return this.firewallEndpoints().some(({ interContainer }) => !interContainer);
+    const networks = [...this.#parts.store.networks.all()];
+    return networks.some(({ id, bridge }) => bridge?.interContainer === false && this.of(id).length > 0);
   }
 
   /** Deletes, behind the answer, the interface of a released endpoint whose namespace lives on. */
@@ -255,7 +256,7 @@ export class Endpoints {
 
   /** The firewall's view of all endpoints. */
   firewallEndpoints(): FirewallEndpoint[] {
-    return this.#all().flatMap((endpoint) => {
+    return [...this.#parts.store.endpoints.all()].flatMap((endpoint) => {
       const network = this.#networkOf(endpoint);
       return network?.bridge ? [firewallEndpoint(network, endpoint)] : [];
     });

@@ -3,13 +3,10 @@
  * Each of our networks has routes there, and to read hundreds of them anew for every new network would cost more than
  * the network.
  */
-import { type Route, RouteInbox } from '@seaway/linux';
+import { type Route, RouteInbox, RT_TABLE_MAIN } from '@seaway/linux';
 import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-
-/** linux/rtnetlink.h: RT_TABLE_MAIN. */
-const MAIN_TABLE = 254;
 
 /** A block of addresses that is reached without a gateway. */
 export interface OnLinkRoute {
@@ -76,7 +73,7 @@ export class HostRoutes {
   }
 
   #note({ table, destination, gateway, index, family }: Route, isThere: boolean): void {
-    if (table !== MAIN_TABLE || !destination || gateway) return;
+    if (table !== RT_TABLE_MAIN || !destination || gateway) return;
     // Every link has a block for link-local addresses and one for groups.
     if (family === 6 && /^f[ef]/.test(destination)) return;
     const key = `${destination} ${index}`;

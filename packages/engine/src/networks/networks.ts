@@ -54,6 +54,8 @@ export interface NetworksParts {
   readonly openings: () => readonly FirewallOpening[];
   /** A network's bridge was gone and has been made anew. */
   readonly bridgeRemade: (network: NetworkId) => Promise<void>;
+  /** There is one more network, ready for containers. */
+  readonly created: () => void;
 }
 
 /** What a reference to a network is looked up for; Docker's texts differ. */
@@ -297,6 +299,7 @@ export class Networks {
     this.#reserveFor(network);
     undo.keep();
     this.#emit('create', network);
+    this.#parts.created();
     return { id: network.id, warning };
   }
 

@@ -16,12 +16,16 @@ export class Sandboxes {
   readonly #store: Store;
   readonly #kernel: Kernel;
   readonly #folder: string;
+  readonly #byOwner: (id: ContainerId) => SandboxRecord[];
+  readonly #usersOf: (id: SandboxId) => ContainerRecord[];
 
   /** @param folder where the namespaces' handles lie; it must exist */
   constructor(store: Store, kernel: Kernel, folder: string) {
     this.#store = store;
     this.#kernel = kernel;
     this.#folder = folder;
+    this.#byOwner = store.sandboxes.groupBy(({ ownerId }) => ownerId);
+    this.#usersOf = store.containers.groupBy(({ sandboxId }) => sandboxId);
   }
 
   /** Path of the namespace's handle, as `nsenter --net=` takes it. */
@@ -35,13 +39,12 @@ export class Sandboxes {
 
   /** The container's sandbox: while it runs, and after that as long as members keep it alive. */
   ownedBy(owner: ContainerId): SandboxRecord | undefined {
-    return [...this.#store.sandboxes.all()].find((sandbox) => sandbox.ownerId === owner);
+    return this.#byOwner(owner)[0];
   }
 
   /** Sandboxes in which nobody lives any more. */
   abandoned(): SandboxRecord[] {
-    const used = new Set([...this.#store.containers.all()].map(({ sandboxId }) => sandboxId));
-    return [...this.#store.sandboxes.all()].filter(({ id }) => !used.has(id));
+    return [...this.#store.sandboxes.all()].filter(({ id }) => this.users(id).length === 0);
   }
 
   /** Commits a new sandbox for the container, or finds the one it had; nothing is real yet. */
@@ -71,7 +74,7 @@ export class Sandboxes {
 
   /** The containers that live in the sandbox or are about to; a record names its sandbox for just that long. */
   users(id: SandboxId): ContainerRecord[] {
-    return [...this.#store.containers.all()].filter((container) => container.sandboxId === id);
+    return this.#usersOf(id);
   }
 
   /** Removes record and namespace, unless a container still lives in it. Tells whether it is gone. */

@@ -331,6 +331,8 @@ interface LinkProperties {
   /** Descriptor of the namespace that the link is made in or moved to. */
   readonly namespaceFd?: number;
   readonly txQueueLength?: number;
+  /** Links of one group can be changed and deleted together. @default 0, where the kernel puts new ones */
+  readonly group?: number;
 }
 
 interface NewLinkBase extends LinkProperties {
@@ -395,8 +397,8 @@ function encodeVxlan({ remote, local, port = 4789, ...rest }: VxlanOptions): Lin
 }
 
 function properties(link: LinkProperties): LinkMessage['attributes'] {
-  const { mtu, address, master, namespaceFd, txQueueLength } = link;
-  return { mtu, address, master, namespaceFd, txQueueLength };
+  const { mtu, address, master, namespaceFd, txQueueLength, group } = link;
+  return { mtu, address, master, namespaceFd, txQueueLength, group };
 }
 
 /** What may change. The kernel ignores an alias and address generation in the request that makes a link. */
@@ -408,8 +410,6 @@ export interface LinkChanges extends LinkProperties {
   /** A new name; the link must then be referred to by its index. */
   readonly name?: string;
   readonly up?: boolean;
-  /** Links of one group can be deleted together, see {@link deleteLinkGroup}. The kernel puts new ones into 0. */
-  readonly group?: number;
   /** The same as `up: false`. */
   readonly down?: boolean;
   readonly promiscuous?: boolean;
@@ -423,7 +423,7 @@ export interface LinkChanges extends LinkProperties {
 
 /** A request that changes a link. Throws TypeError for a new name without an index. */
 export function setLink(where: LinkReference, changes: LinkChanges): LinkRequest {
-  const { name, alias, ipv6AddressGeneration, bridge, group } = changes;
+  const { name, alias, ipv6AddressGeneration, bridge } = changes;
   if (name !== undefined && !('index' in where)) {
     throw new TypeError('renaming a link needs its index: the message has room for one name');
   }
@@ -440,7 +440,6 @@ export function setLink(where: LinkReference, changes: LinkChanges): LinkRequest
       ...(name === undefined ? {} : { name }),
       ...properties(changes),
       alias,
-      group,
       ...(ipv6AddressGeneration === undefined
         ? {}
         : { familySpecific: { inet6: { addressGeneration: ipv6AddressGeneration } } }),
@@ -453,6 +452,15 @@ export function setLink(where: LinkReference, changes: LinkChanges): LinkRequest
             },
           }),
     },
+  };
+}
+
+/** A request that changes all links of a group, as they are then. That there is none is no error. */
+export function setLinkGroup(group: number, changes: Omit<LinkChanges, 'name' | 'group'>): LinkRequest {
+  // Without an index and a name the kernel goes by the group.
+  return {
+    ...setLink({ index: 0 }, { ...changes, group }),
+    description: `change the links of group ${group}`,
   };
 }
 
