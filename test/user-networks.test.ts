@@ -14,6 +14,10 @@ afterEach(() => new RawApi(lab).clear());
 const docker = (command: string | readonly string[]) => lab.dockerOutput(command);
 const run = (name: string, ...options: string[]) =>
   docker(['run', '-d', '--name', name, ...options, image, 'sleep', '600']);
+const page = 'hello from the container';
+/** A container with a web server that answers with {@link page}. */
+const serve = (name: string, network: string) =>
+  docker(`run -d --name ${name} --net ${network} ${image} httpd -f -p 80 -h /www`);
 const inside = (container: string, command: string) => docker(['exec', container, 'sh', '-c', command]);
 
 /** What a refused command wrote to standard error. */
@@ -320,27 +324,12 @@ describe('IPv6', () => {
   test('dual stack, end to end', async () => {
     await docker('network create --ipv6 --subnet 10.90.0.0/24 --subnet fd90::/64 both');
     await run('c1', '--net', 'both');
-    await docker([
-      'run',
-      '-d',
-      '--name',
-      'web',
-      '--net',
-      'both',
-      image,
-      'httpd',
-      '-f',
-      '-p',
-      '80',
-      '-h',
-      '/www',
-    ]);
+    await serve('web', 'both');
     assert.deepEqual(await interfaces('c1'), { eth0: ['10.90.0.2/24', 'fd90::2/64'] });
     assert.deepEqual(await waysOut('c1'), ['10.90.0.1 eth0', 'fd90::1 eth0']);
     await docker('exec c1 ping -c1 -W5 web');
     await docker('exec c1 ping6 -c1 -W5 web');
     await docker('exec c1 ping6 -c1 -W5 fd90::1');
-    const page = 'hello from the container';
     assert.equal(await docker('exec c1 wget -qO- http://[fd90::3]/'), page);
     assert.equal(await docker('exec c1 wget -qO- http://web/'), page);
     assert.equal(await docker(`exec c1 wget -qO- ${outside6}`), hostAddress6);
@@ -354,26 +343,12 @@ describe('IPv6', () => {
   test('without IPv4, end to end', async () => {
     await docker('network create --ipv4=false --ipv6 six');
     await run('c1', '--net', 'six');
-    await docker([
-      'run',
-      '-d',
-      '--name',
-      'web',
-      '--net',
-      'six',
-      image,
-      'httpd',
-      '-f',
-      '-p',
-      '80',
-      '-h',
-      '/www',
-    ]);
+    await serve('web', 'six');
     const seat = Object.values(await interfaces('c1'));
     assert.match(seat.join(), /^fd[0-9a-f:]+::2\/64$/);
     assert.match((await waysOut('c1')).join(), /^fd[0-9a-f:]+::1 eth0$/);
     await docker('exec c1 ping6 -c1 -W5 web');
-    assert.equal(await docker('exec c1 wget -qO- http://web/'), 'hello from the container');
+    assert.equal(await docker('exec c1 wget -qO- http://web/'), page);
     assert.equal(await docker(`exec c1 wget -qO- ${outside6}`), hostAddress6);
     assert.deepEqual(
       (await ownLines('c1')).map((line) => line.split('\t')[0]),

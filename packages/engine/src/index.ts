@@ -100,6 +100,7 @@ export {
   subnetOfFamily,
 } from './model/network.ts';
 export { formatNetworkMode, parseNetworkMode } from './model/network-mode.ts';
+export type { LookupPurpose } from './model/network-reference.ts';
 export type { NetworkRequest, SubnetRequest } from './model/network-request.ts';
 export {
   type ContainerPort,
@@ -122,7 +123,7 @@ export {
   type VolumeRequest,
 } from './model/volume.ts';
 export type { FirewallReport } from './networks/firewall-report.ts';
-export type { LookupPurpose, NetworkOptions, Networks } from './networks/networks.ts';
+export type { NetworkOptions, Networks } from './networks/networks.ts';
 export { findProgram } from './runtime/find-program.ts';
 export { fullLimitSupport, type LimitSupport, parseCpuList } from './runtime/limit-support.ts';
 export { type LogEntry, parseTimestampNs, type ReadLogsOptions } from './runtime/logs.ts';

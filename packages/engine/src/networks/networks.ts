@@ -3,16 +3,14 @@
  * kernel objects from the drivers; this module keeps both in step with the store, which is written first.
  */
 
-import { readFileSync } from 'node:fs';
-import { addressBits, mustParseSubnet, parseAddress, subnetOf } from '../base/address.ts';
 import { allOrFirstError } from '../base/all-or-first-error.ts';
-import { conflict, forbidden, invalid, messageOf, notFound } from '../base/errors.ts';
+import { conflict, forbidden, messageOf } from '../base/errors.ts';
 import { type ContainerId, type NetworkId, newId, shortId } from '../base/ids.ts';
 import { KeyedLock } from '../base/keyed-lock.ts';
 import type { Log } from '../base/log.ts';
 import { nowText } from '../base/time.ts';
 import { UndoStack } from '../base/undo-stack.ts';
-import { BridgeDriver, endpointMark, markPrefix, networkMark } from '../drivers/bridge.ts';
+import { BridgeDriver, markPrefix } from '../drivers/bridge.ts';
 import type { NetworkDriver } from '../drivers/driver.ts';
 import type { Events } from '../events.ts';
 import { addNetwork, type FirewallModel, removeNetwork, toFirewallNetwork } from '../firewall/model.ts';
@@ -24,17 +22,19 @@ import {
   isPredefinedNetwork,
   type NetworkRecord,
 } from '../model/network.ts';
-import { parseResolvConf } from '../model/network-files.ts';
+import { type LookupPurpose, networkByPrefix } from '../model/network-reference.ts';
 import type { NetworkRequest } from '../model/network-request.ts';
 import { planNetwork } from '../model/plan-network.ts';
 import type { Store } from '../store/store.ts';
 import { AddressBook } from './address-book.ts';
-import { type DefaultBridgeSettings, planDefaultBridge } from './default-bridge.ts';
+import type { DefaultBridgeSettings } from './default-bridge.ts';
 import { Endpoints } from './endpoints.ts';
 import { Firewall } from './firewall.ts';
 import { Forwarding } from './forwarding.ts';
 import { HostRoutes, type OnLinkRoute } from './host-routes.ts';
+import { hostServers } from './host-servers.ts';
 import { LinkRemovals } from './link-removals.ts';
+import { NetworkRestore } from './network-restore.ts';
 
 export interface NetworkOptions extends DefaultBridgeSettings {
   /** Whether the daemon may turn the host into a router. */
@@ -58,33 +58,19 @@ export interface NetworksParts {
   readonly created: () => void;
 }
 
-/** What a reference to a network is looked up for; Docker's texts differ. */
-export type LookupPurpose = 'inspect' | 'remove' | 'connect';
-
-const ambiguousForUse = (reference: string, count: number) =>
-  `network ${reference} is ambiguous (${count} matches found based on ID prefix)`;
-
-const ambiguous: Record<LookupPurpose, (reference: string, count: number) => string> = {
-  inspect: (reference, count) =>
-    `${count} matches found based on ID prefix: network ${reference} is ambiguous`,
-  remove: ambiguousForUse,
-  connect: ambiguousForUse,
-};
-
 export class Networks {
   readonly endpoints: Endpoints;
   readonly addresses = new AddressBook();
   readonly #parts: NetworksParts;
   readonly #store: Store;
-  readonly #kernel: Kernel;
   readonly #log: Log;
   readonly #options: NetworkOptions;
-  readonly #mark: string;
   readonly #driver: NetworkDriver;
   readonly firewall: Firewall;
   readonly #removals: LinkRemovals;
   readonly #hostRoutes: HostRoutes;
   readonly #forwarding: Forwarding;
+  readonly #restore: NetworkRestore;
   /** Of networks that come and go, one after another for each name of a device. */
   readonly #devices = new KeyedLock();
   /** In the store, so that nobody else gets their names and subnets, and not yet real: nobody finds them so far. */
@@ -95,36 +81,28 @@ export class Networks {
     const { store, kernel, log, installation } = parts;
     this.#parts = parts;
     this.#store = store;
-    this.#kernel = kernel;
     this.#log = log;
     this.#options = options;
-    this.#mark = installation.slice(0, 12);
-    this.#driver = new BridgeDriver(kernel, this.#mark);
+    const mark = installation.slice(0, 12);
+    this.#driver = new BridgeDriver(kernel, mark);
     this.firewall = new Firewall(kernel, () => this.#firewallModel(), log);
-    this.#removals = new LinkRemovals(kernel, markPrefix(this.#mark), log);
+    this.#removals = new LinkRemovals(kernel, markPrefix(mark), log);
     this.#hostRoutes = new HostRoutes(kernel, log);
     this.#forwarding = new Forwarding({ store, kernel, log }, options.ipForward);
-    this.endpoints = new Endpoints({
-      store,
-      addresses: this.addresses,
-      driver: this.#driver,
-      firewall: this.firewall,
-      removals: this.#removals,
-      log,
-      bridgeRemade: parts.bridgeRemade,
-    });
+    const shared = { store, log, addresses: this.addresses, driver: this.#driver, removals: this.#removals };
+    const { firewall } = this;
+    this.endpoints = new Endpoints({ ...shared, firewall, bridgeRemade: parts.bridgeRemade });
+    const foreignRoutes = () => this.#foreignRoutes();
+    this.#restore = new NetworkRestore(
+      { ...shared, kernel, endpoints: this.endpoints, foreignRoutes, mark },
+      options,
+    );
   }
 
   /** Makes the default networks where they are missing, and every network real again. */
   async restore(): Promise<void> {
     await this.#forwarding.open();
-    for (const [name, driver] of [['host', 'host'] as const, ['none', 'null'] as const]) {
-      if (!this.#byName(name)) this.#store.networks.put(plainNetwork(name, driver));
-    }
-    await this.#restoreDefaultBridge();
-    for (const network of this.list()) {
-      if (network.bridge) await this.#restoreNetwork(network);
-    }
+    await this.#restore.restore();
     await this.#forwarding.enable('ipv4');
     if (this.list().some(({ enableIpv6, bridge }) => enableIpv6 && bridge)) {
       await this.#forwarding.enable('ipv6');
@@ -134,61 +112,15 @@ export class Networks {
     this.firewall.watch();
   }
 
-  async #restoreDefaultBridge(): Promise<void> {
-    const existing = this.#byName('bridge');
-    const isInUse = existing !== undefined && this.endpointsOf(existing.id).length > 0;
-    if (this.#options.bridge === 'none') {
-      if (isInUse)
-        this.#log.warn({ network: 'bridge' }, 'the default bridge goes when no container runs on it');
-      else if (existing) this.#store.networks.delete(existing.id);
-      return;
-    }
-    const known = existing?.subnets[0];
-    const avoid = known || this.#options.bip ? [] : await this.#subnetsInUse();
-    const wanted: NetworkRecord = {
-      ...plainNetwork('bridge', 'bridge'),
-      ...(existing ? { id: existing.id, createdAt: existing.createdAt } : {}),
-      ...planDefaultBridge(this.#options, known, avoid),
-    };
-    if (isInUse && placeOf(existing) !== placeOf(wanted)) {
-      this.#log.warn(
-        { network: 'bridge', subnets: existing.subnets, device: existing.bridge?.device },
-        'the changed name or addresses of the default bridge take effect when no container runs on it',
-      );
-      return;
-    }
-    this.#store.networks.put(wanted);
-  }
-
-  async #subnetsInUse() {
-    const [routes, servers] = [await this.#foreignRoutes(), hostServers()];
-    const ours = this.#all().flatMap((network) => network.subnets.map(({ subnet }) => subnet));
-    const taken = [...routes.map(({ destination }) => destination), ...ours].map(mustParseSubnet);
-    return [
-      ...taken,
-      // A server behind a gateway has no route of its own, and would vanish behind a bridge of the same subnet.
-      ...servers
-        .flatMap((server) => parseAddress(server) ?? [])
-        .map((server) => subnetOf(server, addressBits[server.family])),
-    ];
+  /** As {@link NetworkRestore.removeUnclaimedLinks}. */
+  removeUnclaimedLinks(): Promise<void> {
+    return this.#restore.removeUnclaimedLinks();
   }
 
   /** Without those of our own bridges, which the store knows. */
   #foreignRoutes(): Promise<OnLinkRoute[]> {
     const own = this.#all().flatMap(({ subnets }) => subnets.map(({ subnet }) => subnet));
     return this.#hostRoutes.list(new Set(own));
-  }
-
-  async #restoreNetwork(network: NetworkRecord): Promise<void> {
-    const endpoints = this.endpointsOf(network.id);
-    this.addresses.open(network, endpoints);
-    try {
-      await this.#driver.ensureNetwork(network, endpoints);
-    } catch (error) {
-      // Without its default bridge the daemon is not what its flags say; one of the user's networks can wait.
-      if (isPredefinedNetwork(network.name)) throw error;
-      this.#log.error({ network: network.name, error: messageOf(error) }, 'network not restored');
-    }
   }
 
   #firewallModel(): FirewallModel {
@@ -201,24 +133,6 @@ export class Networks {
       // A host that was no router before must not become one for others because containers need it.
       dropOtherForwarding: this.#forwarding.turnedOn(),
     };
-  }
-
-  /**
-   * Deletes links that bear this installation's mark and that no endpoint or network of the store claims. Only when
-   * containers are restored does the store say which endpoints are left.
-   */
-  async removeUnclaimedLinks(): Promise<void> {
-    const claimed = new Set([
-      ...[...this.#store.endpoints.all()].map((endpoint) => endpointMark(this.#mark, endpoint)),
-      ...this.list().map((network) => `${networkMark(this.#mark, network)} ${network.bridge?.device}`),
-    ]);
-    const links = await this.#kernel.changes.run('markedLinks', markPrefix(this.#mark));
-    for (const { name, mark } of links) {
-      // A bridge is claimed under its name: the network may have moved to another device.
-      if (claimed.has(mark) || claimed.has(`${mark} ${name}`)) continue;
-      this.#log.warn({ link: name, mark }, 'removing a link that nothing claims');
-      this.#removals.remove(name);
-    }
   }
 
   list(): NetworkRecord[] {
@@ -235,15 +149,8 @@ export class Networks {
    * @throws notFound, invalid when a prefix fits several
    */
   resolve(reference: string, purpose: LookupPurpose = 'inspect'): NetworkRecord {
-    const name = reference === 'default' ? 'bridge' : reference;
-    const exact = this.find(name);
-    if (exact) return exact;
-    const matches = reference === '' ? [] : this.list().filter((network) => network.id.startsWith(reference));
-    if (matches.length > 1) {
-      throw invalid('network-ambiguous', ambiguous[purpose](reference, matches.length), { reference });
-    }
-    if (!matches[0]) throw notFound('network-not-found', `network ${reference} not found`, { reference });
-    return matches[0];
+    const exact = this.find(reference === 'default' ? defaultBridge : reference);
+    return exact ?? networkByPrefix(this.list(), reference, purpose);
   }
 
   /** By full id or exact name. */
@@ -425,35 +332,4 @@ export class Networks {
       this.#log.error({ error: messageOf(error) }, 'forwarding was not put back');
     }
   }
-}
-
-/** The addresses of the name servers that the host asks. Read at once: it is one small local file. */
-function hostServers(): readonly string[] {
-  try {
-    return parseResolvConf(readFileSync('/etc/resolv.conf', 'utf8')).nameservers;
-  } catch {
-    return [];
-  }
-}
-
-/** What of a bridge network cannot change under running containers. */
-function placeOf({ subnets, bridge }: NetworkRecord): string {
-  return JSON.stringify([subnets, bridge?.device]);
-}
-
-function plainNetwork(name: string, driver: NetworkRecord['driver']): NetworkRecord {
-  return {
-    id: newId<NetworkId>(),
-    name,
-    driver,
-    createdAt: nowText(),
-    internal: false,
-    attachable: false,
-    enableIpv4: true,
-    enableIpv6: false,
-    subnets: [],
-    options: {},
-    labels: {},
-    configOnly: false,
-  };
 }
