@@ -146,23 +146,22 @@ const plain: Matrix = {
 
 type Changes = Partial<Record<Place, Row>>;
 
+/** A matrix whose rows are made one by one. */
+function eachPlace(row: (place: Place) => Row): Matrix {
+  return Object.fromEntries(places.map((place) => [place, row(place)])) as Record<Place, Row>;
+}
+
 function changed(base: Matrix, changes: Changes): Matrix {
-  const rows = places.map((place) => [place, { ...base[place], ...changes[place] }]);
-  return Object.fromEntries(rows) as Record<Place, Row>;
+  return eachPlace((place) => ({ ...base[place], ...changes[place] }));
 }
 
 /** The cells of one matrix for IPv4 and of another for IPv6. */
 function joined(ipv4: Matrix, ipv6: Matrix): Matrix {
-  const rows = places.map((place) => [
-    place,
-    Object.fromEntries(
-      (Object.keys(ipv4[place]) as Target[]).map((target) => [
-        target,
-        [half(ipv4[place][target]!, 0), half(ipv6[place][target]!, 1)],
-      ]),
-    ),
-  ]);
-  return Object.fromEntries(rows) as Record<Place, Row>;
+  return eachPlace((place) => {
+    const targets = Object.keys(ipv4[place]) as Target[];
+    const cell = (target: Target): Cell => [half(ipv4[place][target]!, 0), half(ipv6[place][target]!, 1)];
+    return Object.fromEntries(targets.map((target) => [target, cell(target)]));
+  });
 }
 
 function half(cell: Cell, family: 0 | 1): Verdict | '-' {

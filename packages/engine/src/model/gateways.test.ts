@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ContainerId, EndpointId, NetworkId } from '../base/ids.ts';
+import { bridgeSettings, networkRecord } from './fixtures.ts';
 import { type Attachment, byPreference, chooseGateways, gatewayOf, interfaceAddresses } from './gateways.ts';
-import type { GatewayMode, NetworkRecord, SubnetConfig } from './network.ts';
+import type { GatewayMode, SubnetConfig } from './network.ts';
 
 const ipv4Subnet: SubnetConfig = { subnet: '172.18.0.0/16', gateway: '172.18.0.1' };
 const ipv6Subnet: SubnetConfig = { subnet: 'fd00::/64', gateway: 'fd00::1' };
@@ -14,28 +15,18 @@ interface Shape {
 }
 
 function network(name: string, { subnets = [ipv4Subnet], internal = false, modes = {} }: Shape = {}) {
-  return {
+  return networkRecord({
     id: name.padEnd(64, '0') as NetworkId,
     name,
-    driver: 'bridge',
-    createdAt: '',
     internal,
-    attachable: false,
     enableIpv4: subnets.includes(ipv4Subnet),
     enableIpv6: subnets.includes(ipv6Subnet),
     subnets,
-    options: {},
-    labels: {},
-    configOnly: false,
-    bridge: {
+    bridge: bridgeSettings({
       device: `br-${name}`,
-      masquerade: true,
-      interContainer: true,
-      interfacePrefix: 'eth',
       gatewayModes: { ipv4: 'nat', ipv6: 'nat', ...modes },
-      inhibitIpv4: false,
-    },
-  } satisfies NetworkRecord;
+    }),
+  });
 }
 
 function attachment(name: string, shape: Shape = {}, priority = 0): Attachment {

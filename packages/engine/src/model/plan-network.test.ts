@@ -2,41 +2,17 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { NetworkId } from '../base/ids.ts';
 import { defaultSubnetPools, parseSubnetPool } from '../ipam/subnet-pools.ts';
+import { bridgeSettings, networkRecord } from './fixtures.ts';
 import type { NetworkRecord } from './network.ts';
 import type { NetworkRequest } from './network-request.ts';
 import { type PlanningFacts, planNetwork } from './plan-network.ts';
 
 const id = 'abcdef0123456789'.repeat(4) as NetworkId;
 
-function record(changes: Partial<NetworkRecord>): NetworkRecord {
-  return {
-    id: '1'.repeat(64) as NetworkId,
-    name: 'other',
-    driver: 'bridge',
-    createdAt: '2026-01-02T03:04:05.000000001Z',
-    internal: false,
-    attachable: false,
-    enableIpv4: true,
-    enableIpv6: false,
-    subnets: [],
-    options: {},
-    labels: {},
-    configOnly: false,
-    ...changes,
-  };
-}
-
-const defaultBridge = record({
+const defaultBridge = networkRecord({
   name: 'bridge',
   subnets: [{ subnet: '172.17.0.0/16', gateway: '172.17.0.1' }],
-  bridge: {
-    device: 'docker0',
-    masquerade: true,
-    interContainer: true,
-    interfacePrefix: 'eth',
-    gatewayModes: { ipv4: 'nat', ipv6: 'nat' },
-    inhibitIpv4: false,
-  },
+  bridge: bridgeSettings({ device: 'docker0' }),
 });
 
 const facts: PlanningFacts = {
@@ -120,7 +96,7 @@ const refusals: readonly (readonly [
     { name: 'taken', configFrom: 'nope' },
     'conflict',
     'network with name taken already exists',
-    { networks: [record({ name: 'taken' })] },
+    { networks: [networkRecord({ name: 'taken' })] },
   ],
   ...(['ingress', 'internal', 'attachable'] as const).map(
     (field) =>
@@ -171,7 +147,7 @@ const refusals: readonly (readonly [
         { configFrom: 'template', ...own },
         'forbidden',
         'user-specified configurations are not supported if the network depends on a configuration network',
-        { networks: [record({ name: 'template', configOnly: true })] },
+        { networks: [networkRecord({ name: 'template', configOnly: true })] },
       ] as const,
   ),
   [
@@ -179,7 +155,7 @@ const refusals: readonly (readonly [
     { configFrom: 'template', options: { a: 'b' } },
     'forbidden',
     'network driver options are not supported if the network depends on a configuration network',
-    { networks: [record({ name: 'template', configOnly: true })] },
+    { networks: [networkRecord({ name: 'template', configOnly: true })] },
   ],
   [
     'a family that is neither on nor off',
@@ -222,7 +198,9 @@ const refusals: readonly (readonly [
     { enableIpv6: true, subnets: [{ subnet: 'fd00:1::/64' }] },
     'forbidden',
     'invalid pool request: Pool overlaps with other one on this address space: fd00:1::/64 has addresses of network six (fd00:1::/60); fd00:1:0:10::/64 is free',
-    { networks: [record({ name: 'six', subnets: [{ subnet: 'fd00:1::/60', gateway: 'fd00:1::1' }] })] },
+    {
+      networks: [networkRecord({ name: 'six', subnets: [{ subnet: 'fd00:1::/60', gateway: 'fd00:1::1' }] })],
+    },
   ],
   [
     'more than the pools have',
@@ -231,7 +209,7 @@ const refusals: readonly (readonly [
     'all predefined address pools have been fully subnetted: remove networks that are not in use, choose a subnet yourself (--subnet), or give the daemon more room (--default-address-pool base=CIDR,size=PREFIX)',
     {
       pools: [parseSubnetPool('base=10.5.0.0/24,size=24')],
-      networks: [record({ subnets: [{ subnet: '10.5.0.128/25', gateway: '10.5.0.129' }] })],
+      networks: [networkRecord({ subnets: [{ subnet: '10.5.0.128/25', gateway: '10.5.0.129' }] })],
     },
   ],
   [
@@ -372,7 +350,10 @@ describe('a plan', () => {
 describe('subnets that are chosen', () => {
   it('keep off networks, on-link routes and name servers of the host', () => {
     const changes = {
-      networks: [defaultBridge, record({ subnets: [{ subnet: '172.21.0.0/16', gateway: '172.21.0.1' }] })],
+      networks: [
+        defaultBridge,
+        networkRecord({ subnets: [{ subnet: '172.21.0.0/16', gateway: '172.21.0.1' }] }),
+      ],
       hostRoutes: [
         { destination: '172.18.9.0/24', device: 'eth0' },
         { destination: '172.17.0.0/16', device: 'docker0' },
@@ -402,7 +383,7 @@ describe('subnets that are chosen', () => {
     const first = subnetsOf({ enableIpv6: true });
     // printf host | sha256sum
     assert.deepEqual(first[1], { subnet: 'fd5b:3f47:5145::/64', gateway: 'fd5b:3f47:5145::1' });
-    const second = subnetsOf({ enableIpv6: true }, { networks: [record({ subnets: first })] });
+    const second = subnetsOf({ enableIpv6: true }, { networks: [networkRecord({ subnets: first })] });
     assert.equal(second[1]?.subnet, 'fd5b:3f47:5145:1::/64');
     const elsewhere = subnetsOf({ enableIpv6: true }, { hostId: 'another' });
     assert.notEqual(elsewhere[1]?.subnet, first[1]?.subnet);
@@ -501,7 +482,10 @@ describe('subnets that are asked for', () => {
   });
 
   it('may be those of a template, which has none itself', () => {
-    const template = record({ configOnly: true, subnets: [{ subnet: '10.1.0.0/24', gateway: '10.1.0.1' }] });
+    const template = networkRecord({
+      configOnly: true,
+      subnets: [{ subnet: '10.1.0.0/24', gateway: '10.1.0.1' }],
+    });
     assert.equal(
       subnetsOf({ subnets: [{ subnet: '10.1.0.0/24' }] }, { networks: [template] })[0]?.subnet,
       '10.1.0.0/24',

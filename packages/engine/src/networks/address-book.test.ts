@@ -2,26 +2,18 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import type { ContainerId, NetworkId } from '../base/ids.ts';
 import { noEndpointSettings } from '../model/container.ts';
-import type { NetworkRecord } from '../model/network.ts';
+import { networkRecord } from '../model/fixtures.ts';
 import { AddressBook } from './address-book.ts';
 
-const network: NetworkRecord = {
+const network = networkRecord({
   id: 'n'.repeat(64) as NetworkId,
   name: 'shop',
-  driver: 'bridge',
-  createdAt: '',
-  internal: false,
-  attachable: false,
-  enableIpv4: true,
   enableIpv6: true,
   subnets: [
     { subnet: '10.0.0.0/29', gateway: '10.0.0.1', auxiliary: { printer: '10.0.0.3' } },
     { subnet: 'fd00::/64', gateway: 'fd00::1' },
   ],
-  options: {},
-  labels: {},
-  configOnly: false,
-};
+});
 const web = 'web' as ContainerId;
 const db = 'db' as ContainerId;
 

@@ -1,5 +1,6 @@
 /** Networks and endpoints for the tests of publishing. */
 import type { ContainerId, EndpointId, NetworkId } from '../base/ids.ts';
+import { bridgeSettings, networkRecord } from '../model/fixtures.ts';
 import type { Attachment } from '../model/gateways.ts';
 import type { BridgeSettings, NetworkRecord, SubnetConfig } from '../model/network.ts';
 
@@ -42,27 +43,13 @@ function network({
     ...(ipv4Address ? [{ subnet: '172.18.0.0/16', gateway: '172.18.0.1' }] : []),
     ...(ipv6Address ? [{ subnet: 'fd00::/64', gateway: 'fd00::1' }] : []),
   ];
-  return {
+  return networkRecord({
     id: name as NetworkId,
     name,
-    driver: 'bridge',
-    createdAt: '',
     internal,
-    attachable: false,
     enableIpv4: ipv4Address !== undefined,
     enableIpv6: ipv6Address !== undefined,
     subnets,
-    options: {},
-    labels: {},
-    configOnly: false,
-    bridge: {
-      device: `br-${name}`,
-      masquerade: true,
-      interContainer: true,
-      interfacePrefix: 'eth',
-      gatewayModes: { ipv4: 'nat', ipv6: 'nat' },
-      inhibitIpv4: false,
-      ...bridge,
-    },
-  };
+    bridge: bridgeSettings({ device: `br-${name}`, ...bridge }),
+  });
 }
