@@ -27,7 +27,7 @@ nsenter                   util-linux
 tini-static               tini
 ps                        procps
 '
-# What the tests alone need: clients that people use with Docker, and a registry to pull from and push to.
+# What the tests alone need: clients that people use with Docker, a registry to pull from and push to, and the peer.
 clients='
 docker-compose                          docker-compose
 docker-registry                         docker-registry
@@ -36,6 +36,7 @@ curl                                    curl
 openssl                                 openssl
 /usr/lib/python3/dist-packages/docker   python3-docker
 '
+# Debian's dockerd, which the tests run Seaway beside and the benchmark compares with.
 peer='
 dockerd                   docker.io
 iptables                  iptables
@@ -166,7 +167,7 @@ choose_node() {
 check_machine
 ensure_packages "$needed"
 case $task in
-  test | setup) ensure_packages "$clients" ;;
+  test | setup) ensure_packages "$clients$peer" ;;
 esac
 case $task in
   test | quickstart | setup) ensure_docker_client ;;

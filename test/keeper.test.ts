@@ -28,6 +28,7 @@ import {
   type ResolverSandbox,
 } from '../packages/engine/src/keeper/protocol.ts';
 import { isolate } from '../packages/linux/src/fixtures/private-host.ts';
+import { runCommand } from './lab/command.ts';
 import { addressRecord, ask, dataOf, exchange, resolve, serveDns } from './lab/dns.ts';
 import { eventually } from './lab/story.ts';
 
@@ -565,6 +566,13 @@ describe('the keeper outlives', () => {
   });
 });
 
+/** What this machine needs at the moment to start a program that does nothing, and to see its end: about 40 ms when idle. */
+async function nodeStartMs(): Promise<number> {
+  const startedAt = performance.now();
+  await runCommand([process.execPath, '--eval', '']);
+  return performance.now() - startedAt;
+}
+
 describe('a keeper that is killed', () => {
   /** It answers a moment before the daemon hears that it does. */
   const keeperPid = () =>
@@ -579,17 +587,19 @@ describe('a keeper that is killed', () => {
   };
 
   test('is replaced, and names resolve again within a second', async () => {
-    const attempts: number[] = [];
-    // The best of a few: a machine that is busy with other tests takes longer to start any process.
-    for (let attempt = 0; attempt < 5 && !(Math.min(...attempts) < 1000); attempt++) {
+    const attempts: { readonly tookMs: number; readonly allowedMs: number }[] = [];
+    const isGood = () => attempts.some(({ tookMs, allowedMs }) => tookMs < allowedMs);
+    // A machine that is busy with other tests takes longer to start any process: a few attempts, and more time for them.
+    for (let attempt = 0; attempt < 5 && !isGood(); attempt++) {
       await killKeeper();
       const killedAt = performance.now();
       await eventually(async () => {
         assert.deepEqual(await resolve(a, 'web', { timeoutMs: 50 }), ['172.18.0.2']);
       });
-      attempts.push(performance.now() - killedAt);
+      const tookMs = performance.now() - killedAt;
+      attempts.push({ tookMs, allowedMs: Math.max(1000, 15 * (await nodeStartMs())) });
     }
-    assert.ok(Math.min(...attempts) < 1000, `${attempts} ms`);
+    assert.ok(isGood(), JSON.stringify(attempts));
   });
 
   test('is replaced by one that serves all that it did', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { NftChain, NftObject } from '@seaway/linux/nftables-json';
-import { describeDroppingChain, droppingChains, translatesElsewhere } from './others.ts';
+import { describeDroppingChain, describeObstacles, droppingChains, translatesElsewhere } from './others.ts';
 
 const chain = (changes: Partial<NftChain>): NftObject => ({
   chain: {
@@ -49,6 +49,47 @@ describe("other programs' chains", () => {
       ]),
       [],
     );
+  });
+});
+
+describe('a chain that lets through by policy', () => {
+  const base = chain({ family: 'inet', table: 'firewalld', name: 'filter_FORWARD', policy: 'accept' });
+  const rule = (expr: readonly object[], more: object = {}): NftObject => ({
+    rule: { family: 'inet', table: 'firewalld', chain: 'filter_FORWARD', expr, ...more },
+  });
+  const reject = { reject: { type: 'icmpx', expr: 'admin-prohibited' } };
+  const invalid = { match: { op: 'in', left: { ct: { key: 'state' } }, right: 'invalid' } };
+  const isTold = (...rules: NftObject[]) => droppingChains([base, ...rules]).length === 1;
+
+  it('is told where its last rule stops everything', () => {
+    assert.ok(isTold(rule([invalid, { drop: null }]), rule([{ counter: null }, reject])));
+    assert.ok(isTold(rule([{ log: null }, { drop: null }])));
+  });
+
+  it('is not told where that rule has a condition, is not the last, or is of another chain', () => {
+    assert.ok(!isTold());
+    assert.ok(!isTold(rule([invalid, { drop: null }])));
+    assert.ok(!isTold(rule([reject]), rule([{ accept: null }])));
+    assert.ok(!isTold(rule([reject], { table: 'other' })));
+    assert.ok(!isTold(rule([reject], { chain: 'filter_INPUT' })));
+  });
+});
+
+describe('what Seaway itself keeps out', () => {
+  const nat = chain({
+    table: 'nat',
+    name: 'POSTROUTING',
+    type: 'nat',
+    hook: 'postrouting',
+    policy: 'accept',
+  });
+  it('is told where another program may miss it', () => {
+    assert.match(
+      describeObstacles([nat], true).join(),
+      /^chain forward .* drops what is forwarded for others/,
+    );
+    assert.deepEqual([describeObstacles([nat], false), describeObstacles([], true)], [[], []]);
+    assert.equal(describeObstacles([chain({}), nat], true).length, 2);
   });
 });
 

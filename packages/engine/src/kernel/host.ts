@@ -1,5 +1,12 @@
 /** The host's own state beside its links: the firewall, and which boot this is. */
-import { isErrno, type NftCommand, type NftObject, readSysctl, writeSysctl } from '@seaway/linux';
+import {
+  isErrno,
+  type NftChain,
+  type NftCommand,
+  type NftObject,
+  readSysctl,
+  writeSysctl,
+} from '@seaway/linux';
 import { parseLocalPortRange, parseReservedPorts } from '../publishing/port-allocator.ts';
 import { generation, nftables } from './sockets.ts';
 
@@ -62,6 +69,17 @@ function orNone<T>(list: () => T): T | undefined {
 /** All chains of the host, of whatever program. */
 export function hostChains(): NftObject[] {
   return nftables().list({ kind: 'chains' });
+}
+
+/** The same, with the rules of those of other tables that look at forwarded packets and let through what none of them stops. */
+export function hostChainsAndFilters(ownTable: string): NftObject[] {
+  return hostChains().flatMap((object) => {
+    if (!('chain' in object)) return [object];
+    const { family, table, name, hook, policy } = object.chain as NftChain;
+    if (table === ownTable || hook !== 'forward' || policy !== 'accept') return [object];
+    // Listed anew, with its rules; it may have gone meanwhile.
+    return orNone(() => nftables().list({ kind: 'chain', family, table, name })) ?? [];
+  });
 }
 
 export interface Ruleset {

@@ -6,7 +6,7 @@ import type { Log } from '../base/log.ts';
 import { compareRulesets, isSameRuleset, type RulesetDifference } from '../firewall/comparison.ts';
 import { compileRuleset, type FirewallModel, removalText } from '../firewall/model.ts';
 import { tableName } from '../firewall/nft.ts';
-import { describeDroppingChain, droppingChains } from '../firewall/others.ts';
+import { describeObstacles } from '../firewall/others.ts';
 import { mapDefinitions } from '../firewall/ports.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 
@@ -74,10 +74,11 @@ export class Firewall {
     }
   }
 
-  /** What other programs' firewalls do to the traffic of containers, in sentences. */
+  /** What other programs' firewalls do to the traffic of containers, and ours to that of others, in sentences. */
   async obstacles(): Promise<readonly string[]> {
-    const chains = await this.#kernel.changes.run('hostChains');
-    return droppingChains(chains).map(describeDroppingChain);
+    const chains = await this.#kernel.changes.run('hostChainsAndFilters', tableName);
+    const keepsOthersOut = this.#model().dropOtherForwarding.length > 0;
+    return describeObstacles(chains, keepsOthersOut);
   }
 
   /** Writes obstacles to the log that were not there when it was asked last. */

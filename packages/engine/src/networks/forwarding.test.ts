@@ -72,6 +72,16 @@ describe('forwarding', () => {
     assert.equal(await forwarding.putBack(), false);
   });
 
+  it('forgets what it has done where it may not do so any more', async () => {
+    const { open, facts, done } = world();
+    await (await open()).enable('ipv4');
+    const forwarding = await open(false);
+    assert.deepEqual([forwarding.turnedOn(), facts.size], [[], 0]);
+    assert.equal(await forwarding.putBack(), false);
+    assert.equal(await (await open()).enable('ipv4'), false);
+    assert.deepEqual(done, ['commit forwarding-ipv4', 'on 4']);
+  });
+
   it('does nothing where it may not, need not, or the kernel lacks the family', async () => {
     const cases = [
       [world(), false, 'ipv4'],

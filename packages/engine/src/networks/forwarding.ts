@@ -36,9 +36,15 @@ export class Forwarding {
     this.#isAllowed = isAllowed;
   }
 
-  /** To be awaited before anything else is asked. */
+  /**
+   * To be awaited before anything else is asked. Where it is not allowed, the administrator sees to it that the host is
+   * a router: what an earlier daemon has changed is nothing to put back, and no reason to keep others out.
+   */
   async open(): Promise<void> {
-    this.#boot = await this.#parts.kernel.changes.run('bootId');
+    const { store, kernel } = this.#parts;
+    this.#boot = await kernel.changes.run('bootId');
+    if (this.#isAllowed) return;
+    for (const family of this.turnedOn()) store.meta.delete(factOf(family));
   }
 
   /** Families in which the host is a router only because of us. */
