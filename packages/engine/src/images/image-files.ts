@@ -12,6 +12,7 @@ import type { Log } from '../base/log.ts';
 import { archiveError } from './archive.ts';
 import { Blobs, hexOf, syncFolder } from './blobs.ts';
 import type { StoredLayer } from './layers.ts';
+import { removeLeftover } from './leftovers.ts';
 import { runProgram } from './programs.ts';
 import { unpackImage } from './unpack.ts';
 
@@ -87,7 +88,10 @@ export class ImageFiles {
 
   /** Deletes what an earlier process left half done, and trees that are not to be kept or that a power cut may have damaged. */
   async sweep(keep: ReadonlySet<ImageId>): Promise<void> {
-    await emptyFolder(join(this.#root, 'staging'), new Set());
+    // No reason not to start: the next sweep takes it.
+    await emptyFolder(join(this.#root, 'staging'), new Set()).catch((error) =>
+      this.#log.warn({ error: messageOf(error) }, 'staging folder remains'),
+    );
     const doubtful = await this.#doubtfulTrees();
     const kept = [...keep].map(hexOf).filter((name) => !doubtful.has(name));
     await emptyFolder(join(this.#root, 'rootfs'), new Set(kept));
@@ -183,7 +187,7 @@ async function bootId(): Promise<string> {
 /** Deletes everything in a folder but the names to keep. */
 async function emptyFolder(folder: string, keep: ReadonlySet<string>): Promise<void> {
   for (const name of await readdir(folder)) {
-    if (!keep.has(name)) await rm(join(folder, name), { recursive: true, force: true });
+    if (!keep.has(name)) await removeLeftover(join(folder, name));
   }
 }
 

@@ -565,6 +565,17 @@ test('a tree that a power cut may have damaged is unpacked again', async () => {
   assert.equal(await readFile(damaged, 'utf8'), 'hello\n');
 });
 
+test('what a killed process was making goes, also while a program that it left behind goes on with it', async () => {
+  const work = join(root, 'staging/work-old');
+  await mkdir(work);
+  const script = 'i=0; while [ $i -lt 10000 ]; do i=$((i+1)); : > $i || exit 0; done';
+  const writing = promisify(execFile)('sh', ['-c', script], { cwd: work }).catch(() => {});
+  while ((await readdir(work)).length < 500) await new Promise(setImmediate);
+  store = await reopened();
+  await writing;
+  assert.deepEqual(await contents(), empty);
+});
+
 test('what earlier versions stored goes on working', async () => {
   const { id } = await store.import(stream(tarball), { reference: 'a' });
   const { layerBlobs: _, repoDigests: __, manifestType: ___, ...old } = table.get(id)!;

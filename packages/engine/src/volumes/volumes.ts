@@ -13,6 +13,7 @@ import { KeyedLock } from '../base/keyed-lock.ts';
 import type { Log } from '../base/log.ts';
 import { diskUsageBytes } from '../containers/disk-usage.ts';
 import type { Events } from '../events.ts';
+import { removeLeftover } from '../images/leftovers.ts';
 import { runProgram } from '../images/programs.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import {
@@ -292,7 +293,7 @@ export class Volumes {
     if (needsMount(this.resolve(name)) || this.#holders.get(name)!.size > 1) return await copy(path);
     const staging = join(this.#folder(name), 'filling');
     try {
-      await rm(staging, { recursive: true, force: true });
+      await removeLeftover(staging);
       await mkdir(staging);
       await copy(staging);
       // In one step, so that no crash leaves half a copy; rename(2) replaces an empty folder and no other.
@@ -320,9 +321,13 @@ export class Volumes {
     }
     for (const request of needed) if (!table.get(request.name)) await this.#restoreOne(request);
     for (const { id } of this.list()) {
-      await this.#makeFolder(id).catch((error) => this.#cannotRestore(id, error));
-      await rm(join(this.#folder(id), 'filling'), { recursive: true, force: true });
+      await this.#restoreFolder(id).catch((error) => this.#cannotRestore(id, error));
     }
+  }
+
+  async #restoreFolder(name: string): Promise<void> {
+    await this.#makeFolder(name);
+    await removeLeftover(join(this.#folder(name), 'filling'));
   }
 
   async #restoreOne(request: VolumeRequest): Promise<void> {
