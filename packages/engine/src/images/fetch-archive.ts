@@ -1,6 +1,6 @@
 /** Archives that are imported from a URL. */
 import { internal, invalid } from '../base/errors.ts';
-import { Connections, readBody } from './registry/exchange.ts';
+import { Connections, readBody, redacted } from './registry/exchange.ts';
 
 export interface FetchOptions {
   readonly signal?: AbortSignal | undefined;
@@ -17,9 +17,9 @@ export async function* fetchArchive(url: URL, options: FetchOptions): AsyncGener
   const answer = await connections.exchange({ method: 'GET', url, signal: options.signal });
   if (answer.status >= 400) {
     await readBody(answer, 64 * 1024).catch(() => {});
-    throw internal('archive-not-fetched', `failed to GET ${url.href} with status ${answer.status}`);
+    throw internal('archive-not-fetched', `failed to GET ${redacted(url)} with status ${answer.status}`);
   }
-  options.onOpen?.(url.href);
+  options.onOpen?.(redacted(url));
   yield* answer.body;
 }
 

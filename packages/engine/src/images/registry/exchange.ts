@@ -59,7 +59,7 @@ export class Connections implements Disposable {
     for (let redirects = 0; ; redirects += 1) {
       const headers = { ...request.headers };
       // What proves who we are is for the registry alone, not for where it keeps its blobs.
-      if (url.host !== request.url.host) delete headers.authorization;
+      if (!mayKnowUs(url, request.url)) delete headers.authorization;
       const answer = await this.#once({ ...request, url, headers });
       const { location } = answer.headers;
       const isRedirected = [301, 302, 303, 307, 308].includes(answer.status) && location !== undefined;
@@ -69,7 +69,7 @@ export class Connections implements Disposable {
       if (redirects >= MAX_REDIRECTS || !/^https?:$/.test(next.protocol)) {
         throw internal(
           'registry-unreachable',
-          `${titled(request.method)} "${request.url.href}": stopped after ${redirects} redirects`,
+          `${titled(request.method)} "${redacted(request.url)}": stopped after ${redirects} redirects`,
         );
       }
       url = next;
@@ -114,6 +114,19 @@ export class Connections implements Disposable {
   }
 }
 
+/** Whether what proves who we are may go from the address that was asked for to another: not in the open, either. */
+export function mayKnowUs(url: URL, asked: URL): boolean {
+  return url.host === asked.host && (url.protocol === asked.protocol || url.protocol === 'https:');
+}
+
+/** An address for messages, which end in logs: without its password, as Go has it. */
+export function redacted(url: URL): string {
+  if (url.password === '') return url.href;
+  const shown = new URL(url);
+  shown.password = 'xxxxx';
+  return shown.href;
+}
+
 async function sendBody(
   outgoing: ReturnType<typeof httpRequest>,
   body: ExchangeRequest['body'],
@@ -153,19 +166,20 @@ export async function readBody({ body, url }: Exchange, limit: number): Promise<
       chunks.push(chunk);
       length += chunk.length;
       if (length > limit)
-        throw internal('registry-failed', `the answer of ${url.href} is longer than ${limit} bytes`);
+        throw internal('registry-failed', `the answer of ${redacted(url)} is longer than ${limit} bytes`);
     }
   } catch (error) {
     if (error instanceof EngineError) throw error;
-    throw internal('registry-failed', `Get "${url.href}": unexpected EOF`, {}, error);
+    throw internal('registry-failed', `Get "${redacted(url)}": unexpected EOF`, {}, error);
   }
   return Buffer.concat(chunks);
 }
 
 function unreachable({ method, url }: ExchangeRequest, error: unknown): EngineError {
   if (error instanceof EngineError) return error;
-  const message = `${titled(method)} "${url.href}": ${reasonOf(url, error as NodeJS.ErrnoException)}`;
-  return internal('registry-unreachable', message, { url: url.href }, error);
+  const shown = redacted(url);
+  const message = `${titled(method)} "${shown}": ${reasonOf(url, error as NodeJS.ErrnoException)}`;
+  return internal('registry-unreachable', message, { url: shown }, error);
 }
 
 const portOf = (url: URL): string => url.port || (url.protocol === 'https:' ? '443' : '80');
