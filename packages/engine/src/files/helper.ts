@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { internal } from '../base/errors.ts';
+import { nodeEnvironment } from '../base/node-environment.ts';
 import type { Answer, Failure, FileChange, PathStat, Task } from './protocol.ts';
 
 /** The work failed inside; {@link Failure} says how. */
@@ -40,7 +41,7 @@ export class FilesHelper {
     this.#child = spawn(
       'unshare',
       ['--mount', '--propagation', 'private', process.execPath, ...nodeOptions, program],
-      { cwd: '/', stdio: ['pipe', 'pipe', 'pipe', 'pipe'], env: environment() },
+      { cwd: '/', stdio: ['pipe', 'pipe', 'pipe', 'pipe'], env: nodeEnvironment() },
     );
     // Awaited by whom they concern; until then a failure must not count as unhandled.
     for (const { promise } of [this.#begun, this.#done]) promise.catch(() => {});
@@ -122,14 +123,4 @@ function parseAnswer(line: string): Answer | undefined {
 
 function cannotRun(reason: string, cause?: Error): Error {
   return internal('files-helper-failed', `cannot look into the container's files: ${reason}`, {}, cause);
-}
-
-/** What Node itself looks at, and nothing of the daemon's. */
-function environment(): NodeJS.ProcessEnv {
-  const { PATH, NODE_COMPILE_CACHE, LANG } = process.env;
-  return {
-    ...(PATH === undefined ? {} : { PATH }),
-    ...(LANG === undefined ? {} : { LANG }),
-    ...(NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }),
-  };
 }

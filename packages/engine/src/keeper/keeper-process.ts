@@ -4,6 +4,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { isErrno } from '@seaway/linux';
+import { nodeEnvironment } from '../base/node-environment.ts';
 import {
   encodeLine,
   type KeeperComplaint,
@@ -143,7 +144,7 @@ export async function startKeeper(folder: string, version: number): Promise<void
   const child = spawn(
     process.execPath,
     [...nodeOptions, program, '--folder', folder, '--version', String(version)],
-    { cwd: '/', detached: true, stdio: ['ignore', logFile, logFile, 'pipe'], env: environment() },
+    { cwd: '/', detached: true, stdio: ['ignore', logFile, logFile, 'pipe'], env: nodeEnvironment() },
   );
   closeSync(logFile);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -170,14 +171,4 @@ export async function startKeeper(folder: string, version: number): Promise<void
     words.destroy();
     child.unref();
   }
-}
-
-/** What Node itself looks at, and nothing of the daemon's. */
-function environment(): NodeJS.ProcessEnv {
-  const { PATH, NODE_COMPILE_CACHE, LANG } = process.env;
-  return {
-    ...(PATH === undefined ? {} : { PATH }),
-    ...(LANG === undefined ? {} : { LANG }),
-    ...(NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }),
-  };
 }

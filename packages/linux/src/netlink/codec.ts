@@ -298,6 +298,50 @@ export function attributeTable<const Fields extends AttributeFields>(fields: Fie
   };
 }
 
+/** An attribute that says by a name how the data in another one, which follows it, is laid out. */
+export interface NamedData {
+  /** The number and our name of the attribute with the name. */
+  readonly tag: readonly [id: number, property: string];
+  /** The same of the one with the data; it stays bytes under a name that is not among the layouts. */
+  readonly data: readonly [id: number, property: string];
+  /** By the name: our property for the data, and its codec. */
+  // biome-ignore lint/suspicious/noExplicitAny: as in AttributeFields.
+  readonly layouts: Readonly<Record<string, readonly [property: string, as: Codec<any>]>>;
+}
+
+/** The kernel's names of kinds of links and of rules' expressions are shorter. */
+const tagName = cString(64);
+
+/** Makes the codec of a list of such pairs of attributes; others are passed over. */
+export function namedData<Value extends object>(pairs: readonly NamedData[]): Codec<Value> {
+  return {
+    write(writer, value) {
+      const given = value as Readonly<Record<string, unknown>>;
+      const write = (id: number, as: Codec<unknown>, property: string) => {
+        if (given[property] !== undefined) writeAttribute(writer, id, as, given[property]);
+      };
+      for (const { tag, data, layouts } of pairs) {
+        write(tag[0], tagName, tag[1]);
+        for (const [property, as] of Object.values(layouts)) write(data[0], as, property);
+        write(data[0], bytes, data[1]);
+      }
+    },
+    read(view, start, end) {
+      const value: Record<string, unknown> = {};
+      eachAttribute(view, start, end, (id, from, to) => {
+        for (const { tag, data, layouts } of pairs) {
+          if (id === tag[0]) value[tag[1]] = tagName.read(view, from, to);
+          if (id !== data[0]) continue;
+          const name = String(value[tag[1]]);
+          const [property, as] = Object.hasOwn(layouts, name) ? layouts[name]! : [data[1], bytes];
+          value[property] = as.read(view, from, to);
+        }
+      });
+      return value as Value;
+    },
+  };
+}
+
 /** Writes one attribute: header, payload, padding. */
 export function writeAttribute<T>(writer: Writer, id: number, as: Codec<T>, value: T): void {
   const start = writer.reserve(NLA_HEADER);

@@ -11,7 +11,9 @@ import {
   bytes,
   type Codec,
   cString,
+  type Decoded,
   eachAttribute,
+  namedData,
   struct,
   u8,
   u16be,
@@ -91,34 +93,6 @@ const chainAttributes = attributeTable({
   type: { id: 7, as: cString(32) }, // NFTA_CHAIN_TYPE
 });
 
-/** One step of a rule: its name and its attributes, encoded. */
-const expressionAttributes = attributeTable({
-  name: { id: 1, as: cString(32) }, // NFTA_EXPR_NAME
-  data: { id: 2, as: bytes }, // NFTA_EXPR_DATA
-});
-type Expression = { readonly name: string; readonly data?: Uint8Array };
-
-const expressionList: Codec<readonly Expression[]> = {
-  write(writer, list) {
-    const NFTA_LIST_ELEM = 1;
-    for (const expression of list) writeAttribute(writer, NFTA_LIST_ELEM, expressionAttributes, expression);
-  },
-  read(view, start, end) {
-    const list: Expression[] = [];
-    eachAttribute(view, start, end, (_, from, to) => {
-      const { name = '', data } = expressionAttributes.read(view, from, to);
-      list.push(data === undefined ? { name } : { name, data });
-    });
-    return list;
-  },
-};
-
-const ruleAttributes = attributeTable({
-  table: { id: 1, as: cString(256) }, // NFTA_RULE_TABLE
-  chain: { id: 2, as: cString(256) }, // NFTA_RULE_CHAIN
-  expressions: { id: 4, as: expressionList }, // NFTA_RULE_EXPRESSIONS
-});
-
 /** NFTA_DATA_VALUE and NFTA_DATA_VERDICT with NFTA_VERDICT_CODE. */
 const dataAttributes = attributeTable({
   value: { id: 1, as: bytes },
@@ -149,6 +123,47 @@ const payloadAttributes = attributeTable({
   from: { id: 5, as: u32be }, // NFTA_PAYLOAD_SREG
   checksumType: { id: 6, as: u32be }, // NFTA_PAYLOAD_CSUM_TYPE
   checksumOffset: { id: 7, as: u32be }, // NFTA_PAYLOAD_CSUM_OFFSET
+});
+
+/** One step of a rule. */
+interface Expression {
+  readonly name: 'meta' | 'cmp' | 'immediate' | 'payload' | 'notrack';
+  readonly meta?: Decoded<typeof metaAttributes>;
+  readonly cmp?: Decoded<typeof cmpAttributes>;
+  readonly immediate?: Decoded<typeof immediateAttributes>;
+  readonly payload?: Decoded<typeof payloadAttributes>;
+}
+
+/** NFTA_EXPR_NAME and NFTA_EXPR_DATA. */
+const expression = namedData<Expression>([
+  {
+    tag: [1, 'name'],
+    data: [2, 'data'],
+    layouts: {
+      meta: ['meta', metaAttributes],
+      cmp: ['cmp', cmpAttributes],
+      immediate: ['immediate', immediateAttributes],
+      payload: ['payload', payloadAttributes],
+    },
+  },
+]);
+
+const expressionList: Codec<readonly Expression[]> = {
+  write(writer, list) {
+    const NFTA_LIST_ELEM = 1;
+    for (const one of list) writeAttribute(writer, NFTA_LIST_ELEM, expression, one);
+  },
+  read(view, start, end) {
+    const list: Expression[] = [];
+    eachAttribute(view, start, end, (_, from, to) => list.push(expression.read(view, from, to)));
+    return list;
+  },
+};
+
+const ruleAttributes = attributeTable({
+  table: { id: 1, as: cString(256) }, // NFTA_RULE_TABLE
+  chain: { id: 2, as: cString(256) }, // NFTA_RULE_CHAIN
+  expressions: { id: 4, as: expressionList }, // NFTA_RULE_EXPRESSIONS
 });
 
 /** Puts and removes such rules in one namespace. */
@@ -251,10 +266,10 @@ function elsewhere(): Expression[] {
   return [
     loadMeta(NFT_META_OIF),
     compare(NFT_CMP_NEQ, encode(u32, LOOPBACK_INDEX)),
-    expression('immediate', immediateAttributes, {
-      register: NFT_REG_VERDICT,
-      data: { verdict: { code: NF_ACCEPT } },
-    }),
+    {
+      name: 'immediate',
+      immediate: { register: NFT_REG_VERDICT, data: { verdict: { code: NF_ACCEPT } } },
+    },
   ];
 }
 
@@ -272,18 +287,18 @@ function rewritten({ protocol, address, port, actualPort }: PortRewrite): Expres
     load(NFT_PAYLOAD_TRANSPORT_HEADER, portAt, 2),
     compare(NFT_CMP_EQ, encode(u16be, seen)),
     { name: 'notrack' },
-    expression('immediate', immediateAttributes, {
-      register: NFT_REG_1,
-      data: { value: encode(u16be, wanted) },
-    }),
-    expression('payload', payloadAttributes, {
-      base: NFT_PAYLOAD_TRANSPORT_HEADER,
-      offset: portAt,
-      length: 2,
-      from: NFT_REG_1,
-      checksumType: NFT_PAYLOAD_CSUM_INET,
-      checksumOffset: protocols[protocol].checksum,
-    }),
+    { name: 'immediate', immediate: { register: NFT_REG_1, data: { value: encode(u16be, wanted) } } },
+    {
+      name: 'payload',
+      payload: {
+        base: NFT_PAYLOAD_TRANSPORT_HEADER,
+        offset: portAt,
+        length: 2,
+        from: NFT_REG_1,
+        checksumType: NFT_PAYLOAD_CSUM_INET,
+        checksumOffset: protocols[protocol].checksum,
+      },
+    },
   ];
   return [
     rule(IPV4_DESTINATION, DESTINATION_PORT, port, actualPort),
@@ -292,19 +307,15 @@ function rewritten({ protocol, address, port, actualPort }: PortRewrite): Expres
 }
 
 function load(base: number, offset: number, length: number): Expression {
-  return expression('payload', payloadAttributes, { into: NFT_REG_1, base, offset, length });
+  return { name: 'payload', payload: { into: NFT_REG_1, base, offset, length } };
 }
 
 function loadMeta(key: number): Expression {
-  return expression('meta', metaAttributes, { register: NFT_REG_1, key });
+  return { name: 'meta', meta: { register: NFT_REG_1, key } };
 }
 
 function compare(operator: number, value: Uint8Array): Expression {
-  return expression('cmp', cmpAttributes, { register: NFT_REG_1, operator, data: { value } });
-}
-
-function expression<Values>(name: string, attributes: Codec<Values>, values: Values): Expression {
-  return { name, data: encode(attributes, values) };
+  return { name: 'cmp', cmp: { register: NFT_REG_1, operator, data: { value } } };
 }
 
 const writer = new Writer();

@@ -4,14 +4,12 @@ import { familyOf, ipAddress, linkLayerAddress } from '../addresses.ts';
 import {
   attributeTable,
   bool8,
-  bytes,
-  type Codec,
   cString,
   type Decoded,
-  eachAttribute,
   i32,
   messageCodec,
   named,
+  namedData,
   struct,
   u8,
   u16,
@@ -19,7 +17,6 @@ import {
   u32,
   u64,
   type ValueOf,
-  writeAttribute,
 } from '../codec.ts';
 import { NLM_F_CREATE, NLM_F_EXCL } from '../message.ts';
 import { defined } from './defined.ts';
@@ -150,16 +147,6 @@ const vethAttributes = attributeTable({
   peer: { id: 1, as: vethPeer }, // VETH_INFO_PEER
 });
 
-/** IFLA_INFO_DATA by IFLA_INFO_KIND. */
-const kinds = {
-  bridge: bridgeAttributes,
-  veth: vethAttributes,
-  vxlan: vxlanAttributes,
-  macvlan: macvlanAttributes,
-} as const;
-
-type KnownKind = keyof typeof kinds;
-
 /** The kind of a link with its options, `data` in the form that the kind has; other kinds keep their bytes. */
 export interface LinkInfo {
   readonly kind?: string | undefined;
@@ -175,44 +162,20 @@ export interface LinkInfo {
   readonly portData?: Uint8Array | undefined;
 }
 
-/** IFLA_INFO_*. Source: linux/if_link.h. */
-const INFO_KIND = 1;
-const INFO_DATA = 2;
-const INFO_SLAVE_KIND = 4;
-const INFO_SLAVE_DATA = 5;
-
-const kindName = cString(64);
-
-/** IFLA_LINKINFO: which table reads the data depends on the kind that precedes it. */
-const linkInfo: Codec<LinkInfo> = {
-  write(writer, info) {
-    if (info.kind !== undefined) writeAttribute(writer, INFO_KIND, kindName, info.kind);
-    for (const kind of Object.keys(kinds) as KnownKind[]) {
-      const data = info[kind];
-      if (data !== undefined) writeAttribute(writer, INFO_DATA, kinds[kind] as Codec<unknown>, data);
-    }
-    if (info.data !== undefined) writeAttribute(writer, INFO_DATA, bytes, info.data);
-    if (info.portKind !== undefined) writeAttribute(writer, INFO_SLAVE_KIND, kindName, info.portKind);
-    if (info.bridgePort !== undefined) {
-      writeAttribute(writer, INFO_SLAVE_DATA, bridgePortAttributes, info.bridgePort);
-    }
-    if (info.portData !== undefined) writeAttribute(writer, INFO_SLAVE_DATA, bytes, info.portData);
+/** IFLA_LINKINFO: IFLA_INFO_KIND and IFLA_INFO_DATA, IFLA_INFO_SLAVE_KIND and IFLA_INFO_SLAVE_DATA. Source: linux/if_link.h. */
+const linkInfo = namedData<LinkInfo>([
+  {
+    tag: [1, 'kind'],
+    data: [2, 'data'],
+    layouts: {
+      bridge: ['bridge', bridgeAttributes],
+      veth: ['veth', vethAttributes],
+      vxlan: ['vxlan', vxlanAttributes],
+      macvlan: ['macvlan', macvlanAttributes],
+    },
   },
-  read(view, start, end) {
-    const info: { -readonly [Name in keyof LinkInfo]: LinkInfo[Name] } = {};
-    eachAttribute(view, start, end, (id, from, to) => {
-      if (id === INFO_KIND) info.kind = kindName.read(view, from, to);
-      else if (id === INFO_SLAVE_KIND) info.portKind = kindName.read(view, from, to);
-      else if (id === INFO_SLAVE_DATA && info.portKind === 'bridge') {
-        info.bridgePort = bridgePortAttributes.read(view, from, to);
-      } else if (id === INFO_SLAVE_DATA) info.portData = bytes.read(view, from, to);
-      else if (id === INFO_DATA && info.kind !== undefined && info.kind in kinds) {
-        Object.assign(info, { [info.kind]: kinds[info.kind as KnownKind].read(view, from, to) });
-      } else if (id === INFO_DATA) info.data = bytes.read(view, from, to);
-    });
-    return info;
-  },
-};
+  { tag: [4, 'portKind'], data: [5, 'portData'], layouts: { bridge: ['bridgePort', bridgePortAttributes] } },
+]);
 
 /** IFLA_AF_SPEC of AF_INET6: IFLA_INET6_*. */
 const inet6Attributes = attributeTable({
