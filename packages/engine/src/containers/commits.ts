@@ -1,5 +1,6 @@
 /** Images of containers as they are: their image's layers and what they have changed as one more. */
 import { conflict, EngineError } from '../base/errors.ts';
+import { KeyedLock } from '../base/keyed-lock.ts';
 import type { Events } from '../events.ts';
 import { applyChanges } from '../images/config-change.ts';
 import type { ImageStore } from '../images/image-store.ts';
@@ -36,6 +37,8 @@ export interface CommitRequest {
 
 export class Commits {
   readonly #parts: CommitsParts;
+  /** Of one container one after another: the second would find it paused, and forget for what. */
+  readonly #turns = new KeyedLock();
 
   constructor(parts: CommitsParts) {
     this.#parts = parts;
@@ -46,6 +49,12 @@ export class Commits {
    * @throws notFound for the container, invalid for a bad name or change, conflict when it is being removed
    */
   async commit(reference: string, request: CommitRequest): Promise<ImageRecord> {
+    return this.#turns.run(this.#parts.registry.resolve(reference).id, () =>
+      this.#commit(reference, request),
+    );
+  }
+
+  async #commit(reference: string, request: CommitRequest): Promise<ImageRecord> {
     const { registry, files, images, events } = this.#parts;
     const container = registry.resolve(reference);
     const { id, imageId, removing } = container;

@@ -7,7 +7,11 @@ import { type ContainerRecord, isRunning } from '../model/container.ts';
 export function checkRunning(container: ContainerRecord): void {
   const { id, state } = container;
   if (state.status === 'restarting') throw isRestarting(id);
-  if (!isRunning(container)) throw conflict('not-running', `Container ${id} is not running`, { id });
+  if (!isRunning(container)) throw notRunning(id);
+}
+
+export function notRunning(id: ContainerId) {
+  return conflict('not-running', `Container ${id} is not running`, { id });
 }
 
 /** As {@link checkRunning}, where its processes have to do something. @throws conflict when they are paused as well */

@@ -8,7 +8,8 @@ import type { Events } from '../events.ts';
 import type { ContainerRecord } from '../model/container.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { emitContainerEvent } from './container-events.ts';
-import { checkRunning } from './container-state.ts';
+import { isStillAlive } from './container-process.ts';
+import { checkRunning, notRunning } from './container-state.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { ContainerRegistry } from './registry.ts';
 
@@ -42,6 +43,8 @@ export class Pausing {
         await runtime.pause(id);
       } catch (error) {
         registry.updateState(id, { status: 'running' });
+        // It may have ended in this moment.
+        if (!isStillAlive(container)) throw notRunning(id);
         throw internal('pause-failed', `Cannot pause container ${id}: ${messageOf(error)}`, { id }, error);
       }
       emitContainerEvent(events, 'pause', paused);

@@ -67,6 +67,13 @@ async function begin(
     const complaint = await complaintIn(pipes);
     throw runtimeError(lastMessage(complaint) || describe(status), 'exec');
   }
+  let pid: number;
+  try {
+    pid = Number(readFileSync(pidPath, 'utf8'));
+  } catch (error) {
+    for (const fd of outsideOf(pipes)) closeSync(fd);
+    throw internal('runc-failed', `runc has not said what it started: ${messageOf(error)}`, {}, error);
+  }
   let streams: PipeStreams | undefined;
   const open = (handlers: OutputHandlers) => {
     streams = new PipeStreams(pipes, handlers);
@@ -75,7 +82,6 @@ async function begin(
   attach(open);
   // A client that has gone already did not open them, and the process must be able to write.
   const held = streams ?? (open({ onData: () => {}, onEnd: () => {} }) as PipeStreams);
-  const pid = Number(readFileSync(pidPath, 'utf8'));
   const ended = awaitChild(pid).then((exit) => {
     held.exited();
     return exit && exitCode(exit);
@@ -96,25 +102,39 @@ async function spawn(
   args: readonly string[],
   pipes: Pipes,
 ): Promise<ExitStatus | undefined> {
+  let ended: Promise<ExitStatus | undefined>;
   try {
-    const { ended } = spawnChild({ path: runc, args: ['runc', ...args], env, descriptors: pipes.inside });
-    for (const fd of pipes.inside) closeSync(fd);
-    return await ended;
+    ended = spawnChild({ path: runc, args: ['runc', ...args], env, descriptors: pipes.inside }).ended;
   } catch (error) {
-    for (const fd of [...pipes.inside, ...outsideOf(pipes)]) closeSync(fd);
+    for (const fd of outsideOf(pipes)) closeSync(fd);
     throw internal('runc-failed', `cannot run ${runc}: ${messageOf(error)}`, {}, error);
+  } finally {
+    for (const fd of pipes.inside) closeSync(fd);
   }
+  return await ended;
 }
 
 function openPipes(withStdin: boolean): Pipes {
-  const stdin = withStdin ? openPipe() : { reading: openSync('/dev/null', 'r'), writing: undefined };
-  const [stdout, stderr] = [openPipe(), openPipe()];
-  return {
-    inside: [stdin.reading, stdout.writing, stderr.writing],
-    stdin: stdin.writing,
-    stdout: stdout.reading,
-    stderr: stderr.reading,
+  const opened: number[] = [];
+  const pipe = () => {
+    const ends = openPipe();
+    opened.push(ends.reading, ends.writing);
+    return ends;
   };
+  try {
+    const [stdout, stderr] = [pipe(), pipe()];
+    const stdin = withStdin ? pipe() : { reading: openSync('/dev/null', 'r'), writing: undefined };
+    return {
+      inside: [stdin.reading, stdout.writing, stderr.writing],
+      stdin: stdin.writing,
+      stdout: stdout.reading,
+      stderr: stderr.reading,
+    };
+  } catch (error) {
+    // There may be no descriptors left.
+    for (const fd of opened) closeSync(fd);
+    throw error;
+  }
 }
 
 function outsideOf({ stdin, stdout, stderr }: Pipes): number[] {
