@@ -123,7 +123,8 @@ describe('docker commit', () => {
 
   test('killed in the middle, the daemon lets the container go on at its next start', aboutOurs, async () => {
     await lab.docker(['exec', 'source', 'dd', 'if=/dev/urandom', 'of=/srv/big', 'bs=1M', 'count=64']);
-    const committing = api.send('POST', '/commit?container=source').catch(() => undefined);
+    const commit = () => api.send('POST', '/commit?container=source').catch(() => undefined);
+    const committing = Promise.all([commit(), commit()]);
     await eventually(async () => assert.equal((await inspect(lab, 'source')).State.Status, 'paused'));
     await lab.engine.kill('SIGKILL');
     await committing;
