@@ -277,7 +277,18 @@ export class Launcher {
 
   /** Deletes the container's folder with everything it wrote, and what runc could not delete before. */
   async deleteFolder(id: ContainerId): Promise<void> {
-    if (!this.#parts.runtime.isDeleting(id)) await this.#parts.runtime.deleteLeftover(id);
+    const { runtime, log } = this.#parts;
+    if (runtime.isDeleting(id)) {
+      // Nobody waits for that, but should it fail, this is the last time that somebody thinks of it.
+      runtime.deleteLeftover(id).catch((error) => {
+        log.error(
+          { container: id, error: messageOf(error) },
+          'what runc keeps of a removed container was not deleted',
+        );
+      });
+    } else {
+      await runtime.deleteLeftover(id);
+    }
     await this.rootfs.unmount(id, { evenIfBorrowed: true });
     try {
       await rm(this.folder(id), { recursive: true, force: true });
