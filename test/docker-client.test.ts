@@ -3,13 +3,13 @@
  * command does in depth is told by the story of its own.
  */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { killTree, runCommand, toArgv } from './lab/command.ts';
+import { runCommand, toArgv } from './lab/command.ts';
 import { engineUnderTest } from './lab/lab.ts';
 import { eventually, image, openStory } from './lab/story.ts';
+import { TerminalClient } from './lab/terminal.ts';
 
 const lab = await openStory();
 const peer = engineUnderTest === 'dockerd';
@@ -29,40 +29,9 @@ async function complaint(command: string | readonly string[], code = 1): Promise
   return result.stderr;
 }
 
-/** A client on a terminal of its own, which script(1) makes. */
-class OnTerminal implements AsyncDisposable {
-  shown = '';
-  readonly ended: Promise<void>;
-  readonly #child: ReturnType<typeof spawn>;
-
-  constructor(command: string) {
-    const inside = `stty rows 33 cols 77; ${command}; echo code $?`;
-    const env = { ...lab.env, DOCKER_HOST: `unix://${lab.engine.socket}` };
-    this.#child = spawn('script', ['-qec', inside, '/dev/null'], { env, stdio: ['pipe', 'pipe', 'inherit'] });
-    this.#child.stdout?.on('data', (data) => {
-      this.shown += data;
-    });
-    this.ended = new Promise((resolve) => this.#child.once('close', () => resolve()));
-  }
-
-  shows(what: RegExp): Promise<void> {
-    return eventually(() => assert.match(this.shown, what));
-  }
-
-  type(keys: string): void {
-    this.#child.stdin?.write(keys);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.stdin?.end();
-    killTree(this.#child.pid);
-    await this.ended;
-  }
-}
-
 describe('on a terminal', () => {
   test('run -it is a shell of the size of the window, and --rm leaves nothing', async () => {
-    await using shell = new OnTerminal(`docker run -it --rm --name shell -e PS1='> ' ${image} sh`);
+    await using shell = new TerminalClient(lab, `docker run -it --rm --name shell -e PS1='> ' ${image} sh`);
     await shell.shows(/> /);
     shell.type('until stty size | grep -q "33 77"; do :; done; echo it" "fits\n');
     await shell.shows(/it fits/);
@@ -77,13 +46,13 @@ describe('on a terminal', () => {
 
   test('a container is left with ctrl-p ctrl-q, and attached again with other keys', async () => {
     const script = 'echo ready; while read line; do echo "got $line"; done';
-    await using first = new OnTerminal(`docker run -it --name left ${image} sh -c '${script}'`);
+    await using first = new TerminalClient(lab, `docker run -it --name left ${image} sh -c '${script}'`);
     await first.shows(/ready/);
     first.type('\u0010\u0011');
     await first.ended;
     assert.equal(await docker(['ps', '--filter', 'name=left', '--format', '{{.State}}']), 'running');
 
-    await using second = new OnTerminal('docker attach --detach-keys=ctrl-x left');
+    await using second = new TerminalClient(lab, 'docker attach --detach-keys=ctrl-x left');
     second.type('one\n');
     await second.shows(/got one/);
     second.type('\u0018');

@@ -3,16 +3,16 @@
  * through our own command line.
  */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { isProcessAlive } from '@seaway/linux';
-import { childrenOf, killTree } from './lab/command.ts';
+import { childrenOf } from './lab/command.ts';
 import { seawayProgram } from './lab/engine.ts';
 import { processes } from './lab/inventory.ts';
 import { engineUnderTest } from './lab/lab.ts';
 import { eventually, image, inspect, openStory, removeContainers } from './lab/story.ts';
+import { TerminalClient } from './lab/terminal.ts';
 import { demultiplex, Wire } from './lab/wire.ts';
 
 const lab = await openStory();
@@ -219,46 +219,16 @@ describe('docker exec', () => {
   });
 });
 
-/** A client on a terminal of its own, which script(1) makes. */
-class Client implements AsyncDisposable {
-  shown = '';
-  readonly ended: Promise<void>;
-  readonly #child: ReturnType<typeof spawn>;
-
-  constructor(command: string) {
-    const inside = `stty rows 33 cols 77; ${command}; echo code $?`;
-    const [file = '', ...args] = lab.enter(['script', '-qec', inside, '/dev/null']);
-    const address = `unix://${lab.engine.socket}`;
-    const env = { ...lab.env, DOCKER_HOST: address, SEAWAY_HOST: address };
-    // Its input stays open: the end of it would be a key to the terminal.
-    this.#child = spawn(file, args, { env, stdio: ['pipe', 'pipe', 'inherit'] });
-    this.#child.stdout?.on('data', (data) => {
-      this.shown += data;
-    });
-    this.ended = new Promise((resolve) => this.#child.once('close', () => resolve()));
-  }
-
-  type(keys: string): void {
-    this.#child.stdin?.write(keys);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.stdin?.end();
-    killTree(this.#child.pid);
-    await this.ended;
-  }
-}
-
 describe('docker exec with a terminal', () => {
   test("is a terminal of the size of the client's", aboutOurs, async () => {
-    await using client = new Client("docker exec -it box sh -c 'tty; stty size; echo $TERM'");
+    await using client = new TerminalClient(lab, "docker exec -it box sh -c 'tty; stty size; echo $TERM'");
     await client.ended;
     assert.equal(client.shown, '/dev/pts/0\r\n33 77\r\nxterm\r\ncode 0\r\n');
   });
 
   test('carries typed lines, and ctrl-C to the command', async () => {
     const script = 'trap "echo caught; exit 5" INT; read line; echo "got $line"; echo ready; sleep 60 & wait';
-    await using client = new Client(`docker exec -it box sh -c '${script}'`);
+    await using client = new TerminalClient(lab, `docker exec -it box sh -c '${script}'`);
     client.type('hello\n');
     await eventually(() => assert.match(client.shown, /got hello\r\nready/));
     client.type('\u0003');
@@ -267,7 +237,10 @@ describe('docker exec with a terminal', () => {
   });
 
   test('is left with ctrl-p ctrl-q, and goes on', async () => {
-    await using client = new Client("docker exec -it box sh -c 'echo ready; sleep 1; echo on > /tmp/left'");
+    await using client = new TerminalClient(
+      lab,
+      "docker exec -it box sh -c 'echo ready; sleep 1; echo on > /tmp/left'",
+    );
     await eventually(() => assert.match(client.shown, /ready/));
     client.type('\u0010\u0011');
     await client.ended;
@@ -699,7 +672,10 @@ describe('seaway exec', aboutOurs, () => {
   });
 
   test('on a terminal', async () => {
-    await using client = new Client(`${seawayProgram} exec -it box sh -c 'stty size; read key; exit 9'`);
+    await using client = new TerminalClient(
+      lab,
+      `${seawayProgram} exec -it box sh -c 'stty size; read key; exit 9'`,
+    );
     await eventually(() => assert.match(client.shown, /^33 77\r+\n/));
     client.type('x\n');
     await client.ended;

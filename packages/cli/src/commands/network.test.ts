@@ -1,40 +1,21 @@
 import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
 import { describe, test } from 'node:test';
 import type { NetworkConnectRequest, NetworkCreateRequest } from '../client/types.ts';
-import { FakeContext, FakeDaemon, failWith, routes } from '../testing/fake-daemon.ts';
-import { commandTable } from './index.ts';
-import { parseCommand } from './spec.ts';
-
-/** Runs one command against a daemon that answers from a table. */
-async function run(table: Record<string, unknown>, name: string, argv: string[] = [], stdin = '') {
-  await using daemon = await FakeDaemon.open(routes(table));
-  using context = new FakeContext(daemon, Readable.from(stdin === '' ? [] : [Buffer.from(stdin)]));
-  const { spec } = await commandTable[name]!.load();
-  const { args, options } = parseCommand(spec, argv);
-  const code = await spec.run(context, args, options as never);
-  const { stdout, stderr } = context;
-  return {
-    code,
-    stdout,
-    stderr,
-    requests: daemon.requests.map(decodeURIComponent),
-    bodies: daemon.bodies.map(String),
-  };
-}
+import { failWith } from '../testing/fake-daemon.ts';
+import { runCommand } from '../testing/run-command.ts';
 
 const done = (_request: unknown, response: ServerResponse) => void response.writeHead(204).end();
 
 describe('network create', () => {
   const created = { 'POST /networks/create': { Id: 'abc', Warning: '' } };
   const sent = async (...argv: string[]) =>
-    JSON.parse((await run(created, 'network create', argv)).bodies[0]!) as NetworkCreateRequest;
+    JSON.parse((await runCommand(created, 'network create', argv)).bodies[0]!) as NetworkCreateRequest;
 
   test('prints the id, and the warning beside it', async () => {
-    const plain = await run(created, 'network create', ['shop']);
+    const plain = await runCommand(created, 'network create', ['shop']);
     assert.deepEqual([plain.code, plain.stdout, plain.stderr], [0, 'abc\n', '']);
-    const warned = await run(
+    const warned = await runCommand(
       { 'POST /networks/create': { Id: 'abc', Warning: 'careful' } },
       'network create',
       ['shop'],
@@ -141,7 +122,7 @@ describe('network create', () => {
 
   test("fails with the daemon's words and 1", async () => {
     const table = { 'POST /networks/create': failWith(409, 'network with name shop already exists') };
-    const failure = await run(table, 'network create', ['shop']).catch((error: unknown) => error);
+    const failure = await runCommand(table, 'network create', ['shop']).catch((error: unknown) => error);
     assert.equal((failure as Error).message, 'network with name shop already exists');
     assert.equal((failure as { exitCode?: number }).exitCode, undefined, 'which the program ends with 1 for');
   });
@@ -150,10 +131,10 @@ describe('network create', () => {
 describe('network connect', () => {
   const table = { 'POST /networks/a%2Fb/connect': done };
   const sent = async (...argv: string[]) =>
-    JSON.parse((await run(table, 'network connect', argv)).bodies[0]!) as NetworkConnectRequest;
+    JSON.parse((await runCommand(table, 'network connect', argv)).bodies[0]!) as NetworkConnectRequest;
 
   test('says nothing when it worked', async () => {
-    const { code, stdout, stderr, requests } = await run(table, 'network connect', ['a/b', 'web']);
+    const { code, stdout, stderr, requests } = await runCommand(table, 'network connect', ['a/b', 'web']);
     assert.deepEqual([code, stdout, stderr], [0, '', '']);
     assert.deepEqual(requests, ['POST /networks/a/b/connect']);
   });
@@ -193,13 +174,13 @@ describe('network connect', () => {
 
 test('network disconnect sends what was asked for and says nothing', async () => {
   const table = { 'POST /networks/shop/disconnect': done };
-  const plain = await run(table, 'network disconnect', ['shop', 'web']);
+  const plain = await runCommand(table, 'network disconnect', ['shop', 'web']);
   assert.deepEqual([plain.code, plain.stdout, plain.stderr], [0, '', '']);
   assert.deepEqual(JSON.parse(plain.bodies[0]!), { Container: 'web', Force: false });
-  const forced = await run(table, 'network disconnect', ['-f', 'shop', 'web']);
+  const forced = await runCommand(table, 'network disconnect', ['-f', 'shop', 'web']);
   assert.deepEqual(JSON.parse(forced.bodies[0]!), { Container: 'web', Force: true });
   await assert.rejects(
-    run({ 'POST /networks/shop/disconnect': failWith(500, 'not there') }, 'network disconnect', [
+    runCommand({ 'POST /networks/shop/disconnect': failWith(500, 'not there') }, 'network disconnect', [
       'shop',
       'web',
     ]),
@@ -216,15 +197,15 @@ describe('network rm', () => {
   };
 
   test('prints what went, and goes on after a failure', async () => {
-    const { code, stdout, stderr } = await run(table, 'network rm', ['a', 'nope', 'busy', 'c']);
+    const { code, stdout, stderr } = await runCommand(table, 'network rm', ['a', 'nope', 'busy', 'c']);
     assert.deepEqual([code, stdout], [1, 'a\nc\n']);
     assert.equal(stderr, 'seaway: network nope not found\nseaway: busy has active endpoints\n');
   });
 
   test('by force does not miss what is not there', async () => {
-    const { code, stdout, stderr } = await run(table, 'network rm', ['-f', 'a', 'nope', 'c']);
+    const { code, stdout, stderr } = await runCommand(table, 'network rm', ['-f', 'a', 'nope', 'c']);
     assert.deepEqual([code, stdout, stderr], [0, 'a\nc\n', '']);
-    assert.equal((await run(table, 'network rm', ['-f', 'busy'])).code, 1);
+    assert.equal((await runCommand(table, 'network rm', ['-f', 'busy'])).code, 1);
   });
 });
 
@@ -244,7 +225,7 @@ describe('network prune', () => {
     ['', false],
   ] as const) {
     test(`asks first, and ${isDone ? 'goes on' : 'stops'} on ${JSON.stringify(answer)}`, async () => {
-      const { code, stdout, requests } = await run(table, 'network prune', [], answer);
+      const { code, stdout, requests } = await runCommand(table, 'network prune', [], answer);
       assert.equal(code, 0);
       assert.equal(stdout, isDone ? question + deleted : question);
       assert.deepEqual(requests, isDone ? ['POST /networks/prune'] : []);
@@ -253,7 +234,7 @@ describe('network prune', () => {
 
   test('does not ask with -f', async () => {
     const argv = ['-f', '--filter', 'until=1h', '--filter', 'label=a', '--filter', 'label!=b=c'];
-    const { stdout, requests } = await run(table, 'network prune', argv);
+    const { stdout, requests } = await runCommand(table, 'network prune', argv);
     assert.equal(stdout, deleted);
     assert.deepEqual(requests, [
       'POST /networks/prune?filters={"until":{"1h":true},"label":{"a":true},"label!":{"b=c":true}}',
@@ -263,19 +244,19 @@ describe('network prune', () => {
   test('says nothing where there was nothing', async () => {
     for (const NetworksDeleted of [null, []]) {
       assert.equal(
-        (await run({ 'POST /networks/prune': { NetworksDeleted } }, 'network prune', ['-f'])).stdout,
+        (await runCommand({ 'POST /networks/prune': { NetworksDeleted } }, 'network prune', ['-f'])).stdout,
         '',
       );
     }
   });
 
   test('refuses a filter that is none', () =>
-    assert.rejects(run(table, 'network prune', ['-f', '--filter', 'junk']), { exitCode: 125 }));
+    assert.rejects(runCommand(table, 'network prune', ['-f', '--filter', 'junk']), { exitCode: 125 }));
 });
 
 test('network inspect can ask for more', async () => {
   const table = { 'GET /networks/shop': { Name: 'shop' } };
-  const asked = async (...argv: string[]) => (await run(table, 'network inspect', argv)).requests;
+  const asked = async (...argv: string[]) => (await runCommand(table, 'network inspect', argv)).requests;
   assert.deepEqual(await asked('shop'), ['GET /networks/shop']);
   assert.deepEqual(await asked('-v', 'shop'), ['GET /networks/shop?verbose=1']);
 });

@@ -1,27 +1,8 @@
 import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
 import { describe, test } from 'node:test';
-import { FakeContext, FakeDaemon, failWith, routes } from '../testing/fake-daemon.ts';
-import { commandTable } from './index.ts';
-import { parseCommand } from './spec.ts';
-
-/** Runs one command against a daemon that answers from a table. */
-async function run(table: Record<string, unknown>, name: string, argv: string[] = [], stdin = '') {
-  await using daemon = await FakeDaemon.open(routes(table));
-  using context = new FakeContext(daemon, Readable.from(stdin === '' ? [] : [Buffer.from(stdin)]));
-  const { spec } = await commandTable[name]!.load();
-  const { args, options } = parseCommand(spec, argv);
-  const code = await spec.run(context, args, options as never);
-  const { stdout, stderr } = context;
-  return {
-    code,
-    stdout,
-    stderr,
-    requests: daemon.requests.map(decodeURIComponent),
-    bodies: daemon.bodies.map(String),
-  };
-}
+import { failWith } from '../testing/fake-daemon.ts';
+import { runCommand } from '../testing/run-command.ts';
 
 const done = (_request: unknown, response: ServerResponse) => void response.writeHead(204).end();
 const data = {
@@ -35,7 +16,7 @@ const data = {
 test('volume create sends its options and prints the name', async () => {
   const table = { 'POST /volumes/create': data };
   const argv = ['-o', 'type=tmpfs', '-o', 'device=tmpfs', '--label', 'a=b', 'data'];
-  const full = await run(table, 'volume create', argv);
+  const full = await runCommand(table, 'volume create', argv);
   assert.equal(full.stdout, 'data\n');
   assert.deepEqual(JSON.parse(full.bodies[0]!), {
     Name: 'data',
@@ -43,7 +24,7 @@ test('volume create sends its options and prints the name', async () => {
     DriverOpts: { type: 'tmpfs', device: 'tmpfs' },
     Labels: { a: 'b' },
   });
-  const plain = await run(table, 'volume create');
+  const plain = await runCommand(table, 'volume create');
   assert.deepEqual(JSON.parse(plain.bodies[0]!), { Name: '', Driver: 'local', DriverOpts: {}, Labels: {} });
 });
 
@@ -53,7 +34,7 @@ describe('volume ls', () => {
   };
 
   test('shows a table, names, or what a template says', async () => {
-    const list = async (...argv: string[]) => (await run(table, 'volume ls', argv)).stdout;
+    const list = async (...argv: string[]) => (await runCommand(table, 'volume ls', argv)).stdout;
     assert.equal(await list(), 'DRIVER    VOLUME NAME\nlocal     data\nlocal     x10\n');
     assert.equal(await list('-q'), 'data\nx10\n');
     assert.equal(
@@ -63,18 +44,18 @@ describe('volume ls', () => {
   });
 
   test('passes filters on, and may be empty', async () => {
-    const filtered = await run(table, 'volume ls', ['-f', 'dangling=true']);
+    const filtered = await runCommand(table, 'volume ls', ['-f', 'dangling=true']);
     assert.deepEqual(filtered.requests, ['GET /volumes?filters={"dangling":{"true":true}}']);
-    const empty = await run({ 'GET /volumes': { Volumes: null } }, 'volume ls', ['-q']);
+    const empty = await runCommand({ 'GET /volumes': { Volumes: null } }, 'volume ls', ['-q']);
     assert.equal(empty.stdout, '');
   });
 });
 
 test('volume inspect prints everything, and names what is missing', async () => {
   const table = { 'GET /volumes/data': data, 'GET /volumes/no': failWith(404, 'get no: no such volume') };
-  const found = await run(table, 'volume inspect', ['-f', '{{.Mountpoint}}', 'data']);
+  const found = await runCommand(table, 'volume inspect', ['-f', '{{.Mountpoint}}', 'data']);
   assert.equal(found.stdout, '/v/data/_data\n');
-  const missing = await run(table, 'volume inspect', ['data', 'no']);
+  const missing = await runCommand(table, 'volume inspect', ['data', 'no']);
   assert.equal(missing.code, 1);
   assert.match(missing.stderr, /get no: no such volume/);
 });
@@ -85,10 +66,10 @@ test('volume rm goes on past a failure', async () => {
     'DELETE /volumes/b': done,
     'DELETE /volumes/b?force=1': done,
   };
-  const result = await run(table, 'volume rm', ['a', 'b']);
+  const result = await runCommand(table, 'volume rm', ['a', 'b']);
   assert.deepEqual([result.code, result.stdout], [1, 'b\n']);
   assert.match(result.stderr, /volume is in use/);
-  const forced = await run(table, 'volume rm', ['-f', 'b']);
+  const forced = await runCommand(table, 'volume rm', ['-f', 'b']);
   assert.deepEqual(forced.requests, ['DELETE /volumes/b?force=1']);
 });
 
@@ -96,10 +77,10 @@ describe('volume prune', () => {
   const table = { 'POST /volumes/prune': { VolumesDeleted: ['a', 'b'], SpaceReclaimed: 1500 } };
 
   test('asks, and tells what went', async () => {
-    const refused = await run(table, 'volume prune', [], 'n\n');
+    const refused = await runCommand(table, 'volume prune', [], 'n\n');
     assert.match(refused.stdout, /remove anonymous local volumes/);
     assert.deepEqual(refused.requests, []);
-    const agreed = await run(table, 'volume prune', ['-a', '--filter', 'label=x'], 'y\n');
+    const agreed = await runCommand(table, 'volume prune', ['-a', '--filter', 'label=x'], 'y\n');
     assert.match(
       agreed.stdout,
       /remove all local volumes.*Deleted Volumes:\na\nb\n\nTotal reclaimed space: 1.5kB\n$/s,
@@ -111,6 +92,6 @@ describe('volume prune', () => {
 
   test('may find nothing', async () => {
     const nothing = { 'POST /volumes/prune': { VolumesDeleted: null, SpaceReclaimed: 0 } };
-    assert.equal((await run(nothing, 'volume prune', ['-f'])).stdout, 'Total reclaimed space: 0B\n');
+    assert.equal((await runCommand(nothing, 'volume prune', ['-f'])).stdout, 'Total reclaimed space: 0B\n');
   });
 });

@@ -80,7 +80,7 @@ const plainest = { name: Buffer.from('PaxHeader'), mode: 0o644, uid: 0, gid: 0, 
 type PlainHeader = Omit<EntryHeader, 'type'> & { readonly type: keyof typeof typeFlags };
 
 /** Offsets and lengths are those of the ustar header. */
-export function encodeHeader(header: PlainHeader): Buffer {
+function encodeHeader(header: PlainHeader): Buffer {
   const { name, linkname, device } = header;
   const block = Buffer.alloc(BLOCK_BYTES);
   block.set(name.subarray(0, MAX_NAME_BYTES), 0);
