@@ -50,12 +50,16 @@ export async function expectSameInventory(
   }
 }
 
+/** How a process is listed that has ended and that nobody has waited for. */
+const ended = /^\[\d+ has ended\]$/;
+
 /** Lines of `after` that `before` lacks with `+`, the opposite with `-`; equal lines are counted, order is not. */
 export function inventoryDifference(before: Inventory, after: Inventory): string[] {
   const sections = [...new Set([...Object.keys(before), ...Object.keys(after)])];
   return sections.flatMap((section) => {
     const added = subtract(after[section] ?? [], before[section] ?? []);
-    const lost = subtract(before[section] ?? [], after[section] ?? []);
+    // That one which had ended before is cleared away by now is no loss; that one is left would be.
+    const lost = subtract(before[section] ?? [], after[section] ?? []).filter((line) => !ended.test(line));
     return [
       ...added.map((line) => `  ${section}: + ${line}`),
       ...lost.map((line) => `  ${section}: - ${line}`),
